@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Which images: readers, splits and the embedded faces."""
