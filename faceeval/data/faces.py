@@ -64,6 +64,10 @@ class FaceSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    def images(self) -> NDArray[np.uint8]:
+        """Returns every image, uint8, (N, 3, size, size); N * 3 * size^2 bytes of memory."""
+        return self.read(np.arange(len(self), dtype=np.int64))
+
     def labels(self, attribute: str) -> NDArray[np.uint8]:
         """Returns the labels (N,), 0 or 1, of an attribute.
 
