@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""Mean and covariance of a set of features: what a Fréchet distance needs, in sums that stream and merge."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from faceeval.errors import InputError, MissingFileError, OutputError
+from faceeval.metrics.arrays import matrix, numbers, same_shape, vector
+
+CHUNK = 4096  # rows turned to float64 at a time, so that a large float32 set is never held twice
+FIELDS = ("n", "mean", "cov")
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianStats:
+    """Number, mean and covariance of a set of features. Immutable: updating and merging return new statistics.
+
+    Merging shards gives what the whole set gives, to rounding (Chan et al. 1983): statistics of processes, batches
+    or files add up, and memory does not grow with the number of images.
+
+    Attributes:
+        n: Number of images, at least 0.
+        mean: Shape (D,), float64.
+        cov: Shape (D, D), float64, divisor n - 1; zeros where n < 2.
+
+    Raises:
+        InputError: Shapes do not fit, a value is not finite, the covariance is not symmetric or has a negative
+            variance, or n is no count.
+
+    Example:
+        >>> import numpy as np
+        >>> features = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 8.0]])
+        >>> whole = GaussianStats.from_features(features)
+        >>> shards = GaussianStats.from_features(features[:1]).update(features[1:])
+        >>> whole.n, whole.mean.tolist(), bool(np.allclose(whole.cov, shards.cov))
+        (3, [2.0, 4.0], True)
+    """
+
+    n: int
+    mean: NDArray[np.float64]
+    cov: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if int(self.n) != self.n or self.n < 0:
+            raise InputError(
+                "the number of images as a whole number", str(self.n), "give the n the covariance was made of"
+            )
+        mean, cov = vector("mean", self.mean), matrix("cov", self.cov).astype(np.float64)
+        if cov.shape != (len(mean), len(mean)):
+            todo = "give mean (D,) and covariance (D, D) of the same features"
+            raise InputError("a covariance as wide as the mean", f"{cov.shape} for {mean.shape}", todo)
+        variances = cov.diagonal()
+        if variances.min() < 0 or np.abs(cov - cov.T).max() > 1e-8 * variances.max():
+            todo = "give the sample covariance (numpy.cov of the features with rowvar=False)"
+            raise InputError("a symmetric covariance with variances of at least 0", "another matrix", todo)
+        object.__setattr__(self, "n", int(self.n))
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "cov", cov)
+
+    @classmethod
+    def empty(cls, dim: int) -> GaussianStats:
+        """Returns the statistics of no images, which any other merges with unchanged.
+
+        Args:
+            dim: Dimension D of the features, at least 1.
+        """
+        return cls(0, np.zeros(dim), np.zeros((dim, dim)))
+
+    @classmethod
+    def from_features(cls, features: ArrayLike) -> GaussianStats:
+        """Returns the statistics of features, summed in float64 whatever their type.
+
+        Args:
+            features: Shape (N, D), N at least 1, any float type.
+
+        Raises:
+            InputError: Not a matrix, empty, or with NaN or infinity.
+        """
+        rows = matrix("features", features)
+        n, dim = rows.shape
+        mean = rows.mean(axis=0, dtype=np.float64)
+        scatter = np.zeros((dim, dim))
+        for start in range(0, n, CHUNK):
+            centred = rows[start : start + CHUNK].astype(np.float64)
+            centred -= mean
+            scatter += centred.T @ centred
+        return cls(n, mean, scatter / max(n - 1, 1))
+
+    def update(self, features: ArrayLike) -> GaussianStats:
+        """Returns the statistics with one more batch of features (N, D) added.
+
+        Args:
+            features: Shape (N, D), N at least 1, any float type.
+
+        Raises:
+            InputError: Not a matrix of the same dimension, empty, or with NaN or infinity.
+        """
+        return self.merge(GaussianStats.from_features(features))
+
+    def merge(self, other: GaussianStats) -> GaussianStats:
+        """Returns the statistics of both sets together.
+
+        Args:
+            other: Statistics of further images by the same network.
+
+        Raises:
+            InputError: The dimensions differ.
+        """
+        same_shape("these statistics", self.mean, "the others", other.mean)
+        if self.n == 0 or other.n == 0:
+            return other if self.n == 0 else self
+        n = self.n + other.n
+        moved = other.mean - self.mean
+        scatter = (self.n - 1) * self.cov + (other.n - 1) * other.cov
+        scatter += np.outer(moved, moved * (self.n * other.n / n))
+        return GaussianStats(n, self.mean + moved * (other.n / n), _symmetric(scatter / (n - 1)))
+
+    def project(self, components: ArrayLike, center: ArrayLike) -> GaussianStats:
+        """Returns the statistics the features would have after ``(features - center) @ components.T``.
+
+        Args:
+            components: Shape (K, D), one direction a row.
+            center: Shape (D,), what is subtracted first.
+
+        Raises:
+            InputError: The shapes do not fit, or a value is not finite.
+        """
+        directions, origin = matrix("components", components).astype(np.float64), vector("center", center)
+        same_shape("mean", self.mean, "center", origin)
+        if directions.shape[1] != len(self.mean):
+            todo = "fit them on features of the same network"
+            raise InputError(f"components of {len(self.mean)} columns", str(directions.shape), todo)
+        cov = directions @ self.cov @ directions.T
+        return GaussianStats(self.n, directions @ (self.mean - origin), _symmetric(cov))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the statistics as an ``.npz`` of ``n``, ``mean`` and ``cov``; whole or not at all.
+
+        Args:
+            path: File to write; its folder must exist.
+
+        Returns:
+            The path.
+
+        Raises:
+            OutputError: The folder is missing or cannot be written.
+        """
+        target = Path(path)
+        temporary = ""
+        try:
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, n=np.int64(self.n), mean=self.mean, cov=self.cov)
+            os.replace(temporary, target)
+        except OSError as error:
+            raise OutputError(
+                f"a place to write {target}", str(error), "choose a folder that exists and has room"
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> GaussianStats:
+        """Reads what ``save`` wrote. Nothing in the file is executed.
+
+        Args:
+            path: An ``.npz`` file.
+
+        Raises:
+            MissingFileError: There is no such file.
+            InputError: It is cut short, holds something else, or holds pickled objects.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                fields: dict[str, Any] = {name: file[name] for name in FIELDS}
+        except FileNotFoundError as error:
+            raise MissingFileError(
+                f"a file of statistics at {path}", "none", "make it with GaussianStats.save"
+            ) from error
+        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            todo = "make it with GaussianStats.save; of another tool's mu and sigma make GaussianStats(n, mu, sigma)"
+            raise InputError(f"an .npz of {', '.join(FIELDS)}", f"{path}: {error}", todo) from error
+        return cls(int(numbers("n", fields["n"])), fields["mean"], fields["cov"])
+
+
+def principal_components(stats: GaussianStats, k: int, *, arbitrary: bool = False) -> NDArray[np.float64]:
+    """Returns the k directions of largest variance, exact and in order, from the covariance alone.
+
+    Args:
+        stats: Statistics of the set the components are fitted on.
+        k: Number of components: at least 1, at most D and at most n - 1.
+        arbitrary: Whether directions without any variance may be among them. Then the choice among these is the
+            solver's, which is harmless only where what is projected has no variance there either.
+
+    Returns:
+        Shape (k, D), float64, orthonormal rows; the sign of a row is free.
+
+    Raises:
+        InputError: The set cannot give k components.
+
+    References:
+        Parity: scikit-learn ``PCA(svd_solver="full")``, tests/metrics/test_realism_parity.py.
+
+    Example:
+        >>> import numpy as np
+        >>> stats = GaussianStats(n=50, mean=np.zeros(2), cov=np.diag([1.0, 4.0]))
+        >>> np.abs(principal_components(stats, 1)).tolist()
+        [[0.0, 1.0]]
+    """
+    dim = len(stats.mean)
+    most = min(dim, stats.n - 1)
+    if int(k) != k or not 1 <= k <= most:
+        got = f"k = {k} for {stats.n} images of {dim} dimensions"
+        raise InputError(f"between 1 and {most} components", got, "lower k, or fit on more images")
+    values, vectors = np.linalg.eigh(stats.cov)
+    rank = int((values > dim * np.finfo(np.float64).eps * values[-1]).sum())
+    if rank < k < dim and not arbitrary:
+        got = f"k = {k}, where the set varies in {rank} directions only"
+        raise InputError("no more components than directions of variance", got, "lower k, or fit on more images")
+    return np.ascontiguousarray(vectors[:, ::-1][:, : int(k)].T)
+
+
+def _symmetric(square: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the matrix without the rounding that makes its two halves differ."""
+    return np.asarray((square + square.T) / 2)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""METRICS: every metric, the question it answers, what it needs, which way is better, its unit and its version.
+
+A change that moves a score raises the metric's version and is in the changelog under *Scores*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from faceeval.metrics import attribute, fidelity, identity, preservation, quality, realism
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """One metric.
+
+    Attributes:
+        function: What computes it from arrays.
+        question: The question it answers, as a person would ask it.
+        needs: What its arguments are made of, in order: "features", "embeddings", "logits", "labels", "images",
+            "truth", "region" and the like, of the "source", "edited", "real" or "generated" images.
+        direction: Which values are better.
+        unit: Unit or range of a value.
+        version: Raised by every change that moves a score.
+        source: Where the formula is from.
+    """
+
+    function: Callable[..., Any]
+    question: str
+    needs: tuple[str, ...]
+    direction: Literal["higher", "lower", "near 1"]
+    unit: str
+    version: int
+    source: str
+
+
+METRICS: Mapping[str, MetricSpec] = MappingProxyType(
+    {
+        "frechet_distance": MetricSpec(
+            realism.frechet_distance,
+            "Do the images look real as a set?",
+            ("real features", "generated features"),
+            "lower",
+            "squared feature units",
+            1,
+            "Heusel et al. 2017, eq. (6)",
+        ),
+        "frechet_distance_pca": MetricSpec(
+            realism.frechet_distance_pca,
+            "Do they look real in the k directions that vary most?",
+            ("real features", "generated features"),
+            "lower",
+            "squared feature units",
+            1,
+            "Tu et al., Face Attribute Inversion, section 3.3.2",
+        ),
+        "dfn_ratios": MetricSpec(
+            quality.dfn_ratios,
+            "Did the edit cost quality as a face?",
+            ("source features", "edited features"),
+            "near 1",
+            "ratio",
+            1,
+            "Tu et al., Face Attribute Inversion, section 3.3.1",
+        ),
+        "flip_accuracy": MetricSpec(
+            attribute.flip_accuracy,
+            "Did the attribute change?",
+            ("edited logits", "target values"),
+            "higher",
+            "share, 0..1",
+            1,
+            "Liu et al. 2019 (STGAN)",
+        ),
+        "preservation_accuracy": MetricSpec(
+            attribute.preservation_accuracy,
+            "Did the other attributes stay, as the classifier sees them?",
+            ("source logits", "edited logits", "excluded columns"),
+            "higher",
+            "share, 0..1",
+            1,
+            "Liu et al. 2019 (STGAN), released code; reference: verdict on the source",
+        ),
+        "preservation_accuracy_to_labels": MetricSpec(
+            attribute.preservation_accuracy_to_labels,
+            "Did the other attributes stay, as the labels have them?",
+            ("source labels", "edited logits", "excluded columns"),
+            "higher",
+            "share, 0..1",
+            1,
+            "Liu et al. 2019 (STGAN), released code",
+        ),
+        "balanced_accuracy": MetricSpec(
+            attribute.balanced_accuracy,
+            "How well are classes recognised, each counted alike?",
+            ("labels", "predictions"),
+            "higher",
+            "share, 0..1",
+            1,
+            "Brodersen et al. 2010",
+        ),
+        "per_class_recall": MetricSpec(
+            attribute.per_class_recall,
+            "How well is each class recognised?",
+            ("labels", "predictions"),
+            "higher",
+            "share, 0..1",
+            1,
+            "Brodersen et al. 2010",
+        ),
+        "identity_similarity": MetricSpec(
+            identity.identity_similarity,
+            "Is it still the same person?",
+            ("source embeddings", "edited embeddings"),
+            "higher",
+            "cosine, -1..1",
+            1,
+            "Deng et al. 2019 (ArcFace)",
+        ),
+        "verification_auc": MetricSpec(
+            identity.verification_auc,
+            "Do similarities tell people apart?",
+            ("similarities", "same person"),
+            "higher",
+            "probability, 0..1",
+            1,
+            "Hanley and McNeil 1982",
+        ),
+        "pixel_rmse": MetricSpec(
+            preservation.pixel_rmse,
+            "How much changed, pixel by pixel?",
+            ("source images", "edited images"),
+            "lower",
+            "grey levels, 0..255",
+            1,
+            "Browatzki and Wallraven 2019, Table 1",
+        ),
+        "psnr": MetricSpec(
+            preservation.psnr,
+            "How much changed, in decibels?",
+            ("source images", "edited images"),
+            "higher",
+            "dB",
+            1,
+            "20 log10(255 / pixel_rmse)",
+        ),
+        "ssim": MetricSpec(
+            preservation.ssim,
+            "Is the local structure the same?",
+            ("source images", "edited images"),
+            "higher",
+            "index, -1..1",
+            1,
+            "Wang et al. 2004, eq. (13)",
+        ),
+        "background_error": MetricSpec(
+            preservation.background_error,
+            "Was what lies outside the edit left alone?",
+            ("source images", "edited images", "region"),
+            "lower",
+            "grey levels, 0..255",
+            1,
+            "Sun et al., M-AAE, section 3.3",
+        ),
+        "counterfactual_error": MetricSpec(
+            preservation.counterfactual_error,
+            "Is it the true edit?",
+            ("edited images", "true images", "region"),
+            "lower",
+            "grey levels, 0..255",
+            1,
+            "defined here, for faces whose factors are known",
+        ),
+        "fidelity_score": MetricSpec(
+            fidelity.fidelity_score,
+            "Does it fool one judge?",
+            ("edited logits",),
+            "higher",
+            "probability, 0..1; 0.5 is perfect",
+            1,
+            "Sun et al., M-AAE, section 4.3 and Table 2",
+        ),
+    }
+)
