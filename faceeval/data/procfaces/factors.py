@@ -9,7 +9,7 @@ nothing else, and the counterfactual of a face is as well defined as the face.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from faceeval.errors import unknown_name
 
@@ -109,7 +109,8 @@ class Details:
 @dataclass(frozen=True)
 class Pose:
     """Head rotation in degrees: yaw +-45 (positive turns the nose to the right of the picture), pitch +-20
-    (positive looks up), roll +-15 (positive tilts clockwise as seen)."""
+    (positive looks up), roll +-15 (positive tilts clockwise as seen).
+    """
 
     yaw: float
     pitch: float
@@ -226,8 +227,8 @@ def attribute_value(factors: Factors, name: str) -> bool:
 def flip(factors: Factors, name: str) -> Factors:
     """Returns the same face with one attribute inverted, and what belongs to it; nothing else changes.
 
-    A hair colour that is flipped away becomes ``details.hair_colour_other``; giving a bald head a hair colour or
-    bangs gives it hair, which is what belongs to them.
+    A hair colour that is flipped away becomes ``details.hair_colour_other``, and the other way round; giving a bald
+    head a hair colour or bangs gives it hair, which is what belongs to them.
 
     Args:
         factors: The face.
@@ -239,13 +240,16 @@ def flip(factors: Factors, name: str) -> Factors:
     Raises:
         UnknownNameError: The name is not one of ATTRIBUTE_NAMES.
     """
-    attributes, shown = factors.attributes, attribute_value(factors, name)
+    attributes, details = factors.attributes, factors.details
+    shown = attribute_value(factors, name)
     if name in HAIR_COLOUR_NAMES:
-        colour = factors.details.hair_colour_other if shown else HAIR_COLOUR_NAMES[name]
+        colour = details.hair_colour_other if shown else HAIR_COLOUR_NAMES[name]
+        if colour != attributes.hair_colour:  # so that the next flip leads back, and never to the same colour
+            details = replace(details, hair_colour_other=attributes.hair_colour)
         attributes = replace(attributes, hair_colour=colour, bald=attributes.bald and shown)
     elif name == "Bangs":
         attributes = replace(attributes, bangs=not shown, bald=attributes.bald and shown)
     else:
-        field = BOOLEAN_FIELDS[name]
-        attributes = replace(attributes, **{field: not shown})
-    return replace(factors, attributes=attributes)
+        change: dict[str, Any] = {BOOLEAN_FIELDS[name]: not shown}
+        attributes = replace(attributes, **change)
+    return replace(factors, attributes=attributes, details=details)
