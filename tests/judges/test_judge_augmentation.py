@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import torch
+from drawn_faces import Faces
+from torch import Generator
+
+from faceeval.judges.augmentation import SHIFT, augment, blur, flip, shift
+
+
+def _chance(seed: int) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def test_mirrored_heads_turn_and_tilt_the_other_way() -> None:
+    images = torch.arange(64.0).expand(40, 3, 64, 64)
+    pose = torch.tensor([10.0, 5.0, -3.0]).expand(40, 3)
+    faces, turned = flip(images, pose, _chance(0))
+    mirrored = faces[:, 0, 0, 0] == 63
+    assert 5 < mirrored.sum() < 35
+    assert (turned[mirrored] == torch.tensor([-10.0, 5.0, 3.0])).all()
+    assert (turned[~mirrored] == torch.tensor([10.0, 5.0, -3.0])).all()
+
+
+def test_shift_moves_whole_images_within_bounds() -> None:
+    images = torch.zeros(30, 3, 64, 64)
+    images[:, :, 32, 32] = 1.0
+    moved = shift(images, _chance(1))
+    places = moved[:, 0].flatten(1).argmax(dim=1)
+    rows, columns = places // 64, places % 64
+    assert (moved.sum(dim=(1, 2, 3)) == 3).all()
+    assert (rows - 32).abs().max() <= SHIFT
+    assert (columns - 32).abs().max() <= SHIFT
+    assert len(set(places.tolist())) > 10
+
+
+def test_blur_keeps_flat_images_and_the_mean() -> None:
+    flat = torch.full((8, 3, 16, 16), 77.0)
+    torch.testing.assert_close(blur(flat, _chance(2)), flat)
+
+
+def test_augmented_faces_are_seeded_and_in_range(test_faces: Faces) -> None:
+    images, pose = torch.from_numpy(test_faces[0]), torch.from_numpy(test_faces[1].pose)
+    first, second = augment(images, pose, _chance(3)), augment(images, pose, _chance(3))
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+    assert not torch.equal(first[0], augment(images, pose, _chance(4))[0])
+    assert first[0].min() >= 0
+    assert first[0].max() <= 255
+    # a face is still that face: brightness has moved by a few grey levels, not more
+    assert (first[0].mean(dim=(1, 2, 3)) - images.float().mean(dim=(1, 2, 3))).abs().max() < 40
