@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""Text tables of one name and some integers per line, in every dialect CelebA's label files are found in.
+
+With or without a count line, with a header that names the image column or not, padded with blanks or separated by
+commas, LF or CRLF, with or without a byte-order mark. Parsed by array operations on the bytes: the official attribute
+file has 8.3 million values, too many for Python objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceeval.errors import InputError, MissingFileError
+
+CHUNK = 2_000_000  # bytes parsed at once; bounds the memory of the arrays below to some ten times that
+MAX_DIGITS = 9  # so that every value fits 32 bits
+NEWLINE, MINUS, ZERO = 10, 45, 48
+IS_BLANK = np.zeros(256, bool)
+IS_BLANK[np.frombuffer(b" \t\r\n\x0b\x0c,", np.uint8)] = True
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """What a label file says.
+
+    Attributes:
+        path: The file.
+        names: First column, bytes, (N,), in file order, unique.
+        columns: Names of the other columns, (C,); empty where the file has no header.
+        values: The other columns, int32, (N, C).
+    """
+
+    path: Path
+    names: NDArray[np.bytes_]
+    columns: tuple[str, ...]
+    values: NDArray[np.int32]
+
+
+def read_label_file(path: Path | str, columns: int | None = None) -> LabelTable:
+    """Reads a table of names and integers.
+
+    Args:
+        path: The file.
+        columns: How many integers each line must hold; None takes what the header or the first line has.
+
+    Returns:
+        The table.
+
+    Raises:
+        MissingFileError: There is no such file.
+        InputError: It is no such table: a web page or an archive, no rows, lines of different length, values that are
+            no integers, names twice, or another number of rows than its first line announces.
+    """
+    path = Path(path)
+    data = _read_text(path)
+    head = _read_head(path, data)
+    if columns is not None and head.width != columns + 1:
+        raise _wrong(path, f"a name and {columns} values per line", f"{head.width - 1} values in line {head.line}")
+    names, values = _parse_rows(path, data, head)
+    if head.count is not None and head.count != len(names):
+        raise _wrong(path, f"{head.count} rows, as its first line says", f"{len(names)}; it may be cut short")
+    order = np.sort(names)
+    twice = order[1:][order[1:] == order[:-1]]
+    if len(twice):
+        raise _wrong(path, "each name once", f"{len(twice)} names again, the first {_text(twice[0])}")
+    return LabelTable(path, names, head.columns, values)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What stands before the rows: the announced number of rows, column names, where rows start, tokens per row."""
+
+    count: int | None
+    columns: tuple[str, ...]
+    start: int
+    line: int
+    width: int
+
+
+def _read_text(path: Path) -> bytes:
+    """Reads the file and refuses what failed downloads leave under its name."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MissingFileError("a label file", f"{path}: {error.strerror}", "check the path") from error
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if data.lstrip()[:1] == b"<":
+        raise _wrong(path, "a text table of labels", "a web page; the download failed")
+    if b"\0" in data[:4096]:
+        raise _wrong(path, "a text table of labels", "binary data; an archive that is not unpacked, or UTF-16 text")
+    return data if data.endswith(b"\n") else data + b"\n"
+
+
+def _read_head(path: Path, data: bytes) -> _Head:
+    """Tells count line, header and rows apart by what they hold, as no dialect says what it is."""
+    lines = _token_lines(data)
+    number, start, tokens = next(lines, (1, 0, []))
+    count = None
+    if len(tokens) == 1 and tokens[0].isdigit():
+        count = int(tokens[0])
+        number, start, tokens = next(lines, (number, start, []))
+    header: list[str] = []
+    if len(tokens) == 1 or not all(_is_integer(token) for token in tokens[1:]):
+        header = tokens
+        number, start, tokens = next(lines, (number, start, []))
+    width = len(tokens)
+    if width == 0:
+        raise _wrong(path, "at least one row of labels", "it has none")
+    if header and len(header) not in (width - 1, width):
+        raise _wrong(path, f"{width - 1} column names, as line {number} has so many values", f"{len(header)}")
+    if len(header) == width:
+        header = header[1:]  # some copies name the image column, the official files do not
+    if len(set(header)) < len(header):
+        raise _wrong(path, "column names that differ", f"{max(header, key=header.count)} twice")
+    return _Head(count, tuple(header), start, number, width)
+
+
+def _token_lines(data: bytes) -> Iterator[tuple[int, int, list[str]]]:
+    """Yields number, start and tokens of each line that is not blank."""
+    start, number = 0, 1
+    while start < len(data):
+        end = data.index(b"\n", start) + 1
+        tokens = data[start:end].replace(b",", b" ").decode("latin-1").split()
+        if tokens:
+            yield number, start, tokens
+        start, number = end, number + 1
+
+
+def _is_integer(token: str) -> bool:
+    return token.removeprefix("-").isdigit()
+
+
+def _parse_rows(path: Path, data: bytes, head: _Head) -> tuple[NDArray[np.bytes_], NDArray[np.int32]]:
+    """Parses all lines from ``head.start`` on, some megabytes at a time."""
+    names, values = [], []
+    start, line = head.start, head.line
+    while start < len(data):
+        end = data.rfind(b"\n", start, start + CHUNK) + 1 or data.index(b"\n", start) + 1
+        buffer = np.frombuffer(data, np.uint8, end - start, start)
+        starts, ends = _find_tokens(path, buffer, line, head.width)
+        names.append(_gather_names(buffer, starts[:, 0], ends[:, 0]))
+        values.append(_parse_integers(path, buffer, starts[:, 1:], ends[:, 1:], names[-1]))
+        line += int(np.count_nonzero(buffer == NEWLINE))
+        start = end
+    return np.concatenate(names), np.concatenate(values)
+
+
+def _find_tokens(
+    path: Path, buffer: NDArray[np.uint8], line: int, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns first and last + 1 position of every token, (rows, width) each; blank lines are no rows."""
+    blank = IS_BLANK[buffer]
+    before = np.concatenate([[True], blank[:-1]])
+    starts = np.flatnonzero(~blank & before)
+    ends = np.flatnonzero(blank & ~before)  # the buffer ends in a newline, so every token ends
+    upto = np.searchsorted(starts, np.flatnonzero(buffer == NEWLINE))
+    per_line = np.diff(upto, prepend=0)
+    odd = np.flatnonzero((per_line != 0) & (per_line != width))
+    if len(odd):
+        got = f"{per_line[odd[0]] - 1} values in line {line + odd[0]}"
+        raise _wrong(path, f"a name and {width - 1} values in every line", f"{got}; it may be cut short")
+    return starts.reshape(-1, width), ends.reshape(-1, width)
+
+
+def _gather_names(buffer: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bytes_]:
+    """Cuts one token per row out of the buffer, as fixed-width bytes."""
+    lengths = ends - starts
+    longest = int(lengths.max(initial=1))
+    offsets = np.arange(longest)
+    letters = buffer[np.minimum(starts[:, None] + offsets, len(buffer) - 1)]
+    letters[offsets >= lengths[:, None]] = 0
+    return np.ascontiguousarray(letters).view(f"S{longest}")[:, 0]
+
+
+def _parse_integers(
+    path: Path,
+    buffer: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    names: NDArray[np.bytes_],
+) -> NDArray[np.int32]:
+    """Reads decimal integers, all first digits at once, then all second digits, and so on."""
+    negative = buffer[starts] == MINUS
+    first = starts + negative
+    digits = ends - first
+    wrong = (digits < 1) | (digits > MAX_DIGITS)
+    values = np.zeros(starts.shape, np.int32)
+    for position in range(min(int(digits.max(initial=0)), MAX_DIGITS)):
+        within = position < digits
+        digit = buffer[np.where(within, first + position, first)] - np.uint8(ZERO)  # below "0" wraps to large
+        wrong |= within & (digit > 9)
+        values = np.where(within & ~wrong, values * 10 + digit.astype(np.int32), values)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        token = buffer[starts[row, column] : ends[row, column]].tobytes()
+        raise _wrong(path, "integers", f"{_text(token)!r} in the row of {_text(names[row])}")
+    return np.where(negative, -values, values)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
+def _wrong(path: Path, expected: str, got: str) -> InputError:
+    return InputError(f"{expected}, in {path}", got, "get the file again, or mend it")
