@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Hair as layers of strands: sheets that run from the crown over the scalp, each layer further out and more sparse."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from faceeval.data.procfaces.factors import Factors
+from faceeval.data.procfaces.head import F32, HeadData
+from faceeval.data.procfaces.noise import TABLE, noise2, ramp
+from faceeval.data.procfaces.skin import linear
+
+LAYERS, ROWS = 4, 14
+COLOURS = {
+    "black": (0.085, 0.07, 0.065), "blond": (0.80, 0.63, 0.38), "brown": (0.36, 0.22, 0.13),
+    "gray": (0.66, 0.66, 0.67), "red": (0.58, 0.24, 0.10),
+}  # fmt: skip
+# hairline: azimuth from the face (degrees) -> polar angle from the crown (radians)
+LINE_AZIMUTH = np.array([0, 20, 35, 45, 52, 60, 68, 90, 100, 120, 180.0])
+LINE_POLAR = np.array([1.10, 1.08, 1.10, 1.27, 1.55, 1.84, 1.76, 1.74, 1.98, 2.2, 2.25])
+
+
+class Cut(NamedTuple):
+    """A hair style: thickness on top, at the side and at the back; height where it ends; 1 where it is curly;
+    sideways sweep of the top; volume of the fall."""
+
+    top: float
+    side: float
+    back: float
+    ends: float
+    curl: float
+    sweep: float
+    fall: float
+
+
+CUTS: dict[str, Cut] = {
+    "short": Cut(0.24, 0.12, 0.12, 9.0, 0.12, 0.0, 0.0),
+    "crop": Cut(0.06, 0.05, 0.05, 9.0, 0.3, 0.0, 0.0),
+    "side": Cut(0.36, 0.13, 0.14, 9.0, 0.0, 0.55, 0.0),
+    "curly": Cut(0.45, 0.36, 0.36, 9.0, 1.0, 0.0, 0.0),
+    "bob": Cut(0.27, 0.30, 0.30, -1.25, 0.0, 0.2, 0.3),
+    "long": Cut(0.25, 0.30, 0.30, -3.2, 0.05, 0.35, 0.45),
+    "bun": Cut(0.13, 0.10, 0.10, 9.0, 0.0, 0.0, 0.0),
+}
+
+
+def hairline_of(factors: Factors, azimuths: int = 64) -> F32:
+    """Polar angle of the hairline at each azimuth, float32 (azimuths,): identity, and a higher one on older men."""
+    angle = np.arange(azimuths) * 360.0 / azimuths
+    away = np.minimum(angle, 360 - angle)
+    line = np.interp(away, LINE_AZIMUTH, LINE_POLAR)
+    high = factors.identity.hairline - 0.35
+    front = np.clip((50 - away) / 30, 0, 1)
+    corner = np.exp(-(((away - 34) / 12) ** 2)) * (0.10 if factors.attributes.male else 0.02)
+    return np.asarray(line - front * 0.22 * high - corner, np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _sheet(scalp, line, cut, bangs, seed_x, seed_y, table):  # type: ignore[no-untyped-def]
+    """Places (layers * azimuths * ROWS, 3) and strand attributes (.., 6) of all layers."""
+    azimuths, polars = scalp.shape[0], scalp.shape[1]
+    columns = azimuths + 1  # the seam, at the back, stands twice
+    points = np.empty((LAYERS * columns * ROWS, 3), np.float32)
+    attr = np.zeros((LAYERS * columns * ROWS, 6), np.float32)
+    falls = cut[3] < 5.0
+    for column in range(columns):
+        i = (column + azimuths // 2) % azimuths
+        away = abs((i + azimuths // 2) % azimuths - azimuths // 2) * 360.0 / azimuths
+        side = 1.0 if i <= azimuths // 2 else -1.0
+        ragged = noise2(table, i * 0.9 + seed_x, seed_y) - 0.5
+        fringe = bangs * ramp(50.0, 38.0, away)
+        hangs = falls and away > 47.0
+        end = line[i] + 0.03
+        if fringe > 0.0:
+            end = end + (1.50 + 0.10 * ragged - end) * fringe
+        drop_from = 1.62
+        for j in range(ROWS):
+            t = j / (ROWS - 1.0)
+            drop = 0.0
+            polar = end * t
+            if hangs:
+                total = drop_from + 1.9
+                polar = min(total * t, drop_from)
+                drop = max(total * t - drop_from, 0.0) / 1.9
+            at = min(polar / 2.45 * (polars - 1), polars - 1.001)
+            row = int(at)
+            share = at - row
+            bx = scalp[i, row, 0] * (1 - share) + scalp[i, row + 1, 0] * share
+            by = scalp[i, row, 1] * (1 - share) + scalp[i, row + 1, 1] * share
+            bz = scalp[i, row, 2] * (1 - share) + scalp[i, row + 1, 2] * share
+            dx, dy, dz = bx, by - 0.55, bz + 0.35
+            norm = np.sqrt(dx * dx + dy * dy + dz * dz)
+            dx, dy, dz = dx / norm, dy / norm, dz / norm
+            up = ramp(1.5, 0.7, polar)
+            back = ramp(80.0, 130.0, away)
+            thick = cut[0] * up + (1 - up) * (cut[1] * (1 - back) + cut[2] * back)
+            thick *= 1.0 + 0.5 * (noise2(table, i * 0.35 + seed_y, polar * 3.0 + seed_x) - 0.5)
+            if not hangs:
+                edge = min(1.0, (1.0 - t) * 7.0)
+                thick *= 0.12 + 0.88 * np.sqrt(edge) if fringe < 0.5 else 0.45 + 0.55 * edge
+            thick *= 1.0 + cut[5] * 0.5 * side * up
+            for layer in range(LAYERS):
+                h = (layer + 0.35) / (LAYERS - 0.65)
+                n = (layer * columns + column) * ROWS + j
+                lift = thick * h
+                x, y, z = bx + dx * lift, by + dy * lift, bz + dz * lift
+                if hangs:
+                    y = y + (cut[3] - y) * drop * (1.0 + 0.06 * ragged)
+                    swell = 1.0 + cut[6] * np.sin(drop * 2.6) * 0.28
+                    x, z = x * swell, -0.3 + (z + 0.3) * (1.0 - 0.25 * drop * (1 - back))
+                points[n, 0], points[n, 1], points[n, 2] = x, y, z
+                attr[n, 0] = column + cut[5] * 6.0 * np.sin(polar * 1.4) * up
+                attr[n, 1] = polar * 3.0 + drop * 9.0
+                attr[n, 2] = h if layer > 0 else 0.0
+                tip = ramp(0.80, 1.0, t)
+                attr[n, 3] = tip * (0.55 + 0.45 * h) if (hangs or fringe > 0.3) else ramp(0.90, 1.0, t) * 0.9
+                attr[n, 4] = 0.45 + 0.55 * h
+                attr[n, 5] = t
+    return points, attr
+
+
+def _sheet_triangles(azimuths: int) -> np.ndarray:
+    i, j, layer = np.meshgrid(np.arange(azimuths), np.arange(ROWS - 1), np.arange(LAYERS), indexing="ij")
+    a = (layer * (azimuths + 1) + i) * ROWS + j
+    b = a + ROWS
+    quads = np.stack([a, b, b + 1, a + 1], -1).reshape(-1, 4)
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+
+
+TRIANGLES = _sheet_triangles(64)
+
+
+def hair_mesh(factors: Factors, data: HeadData, form: F32, line: F32) -> tuple[F32, F32, np.ndarray]:
+    """Places, strand attributes and triangles of the hair on an unposed head; all empty when bald."""
+    if factors.attributes.bald:
+        return np.zeros((0, 3), np.float32), np.zeros((0, 6), np.float32), np.zeros((0, 3), np.int32)
+    cut = np.asarray(CUTS[factors.details.hair_style], np.float32)
+    place = np.random.Generator(np.random.PCG64(factors.details.hair_seed)).uniform(0, 200, 2)
+    scalp = np.einsum("apk,apkc->apc", data.scalp_weights, form[data.scalp_corners]).astype(np.float32)
+    points, attr = _sheet(scalp, line, cut, float(factors.attributes.bangs), place[0], place[1], TABLE)
+    return points, attr, TRIANGLES
+
+
+def hair_colour(factors: Factors) -> F32:
+    """Hair colour in linear light."""
+    return linear(COLOURS[factors.attributes.hair_colour])

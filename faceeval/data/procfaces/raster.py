@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""From vertices in space to visible triangles: pose and camera, then a depth buffer filled triangle by triangle."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from faceeval.data.procfaces.noise import noise2, ramp
+
+DISTANCE = 14.0  # of the camera, in eye distances
+SPREAD = 0.222  # eye distance as a share of the side, at the eyes' depth
+EYE_DEPTH = 1.5
+EYE_HEIGHT, EYE_ROW = 0.14, 0.5
+
+# what a triangle is made of; parts of the head's own mesh keep their code from the data file
+SKIN, EYE_LEFT, EYE_RIGHT, TEETH_UPPER, TEETH_LOWER, TONGUE, HAIR, BEARD, FRAME = range(9)
+
+
+@njit(cache=True, nogil=True)
+def project(points, follow, turn, body_turn, zoom, shift_x, shift_y, side):  # type: ignore[no-untyped-def]
+    """Poses vertices and projects them.
+
+    Args:
+        points: float32 (V, 3), unposed.
+        follow: float32 (V,), 1 turns with the head .. 0 with the body.
+        turn: float32 (3, 3) of the head.
+        body_turn: float32 (3, 3) of the shoulders.
+        zoom: Camera zoom.
+        shift_x: Shift to the right as a share of the side.
+        shift_y: Shift downwards likewise.
+        side: Side of the sample grid.
+
+    Returns:
+        Posed places (V, 3) and places on the grid (V, 2) with y down, both float32.
+    """
+    count = points.shape[0]
+    posed = np.empty((count, 3), np.float32)
+    screen = np.empty((count, 2), np.float32)
+    focal = SPREAD * (DISTANCE - EYE_DEPTH) * zoom * side
+    raised = EYE_HEIGHT * SPREAD * zoom
+    for i in range(count):
+        x, y, z, w = points[i, 0], points[i, 1], points[i, 2], follow[i]
+        for k in range(3):
+            head = turn[k, 0] * x + turn[k, 1] * y + turn[k, 2] * z
+            body = body_turn[k, 0] * x + body_turn[k, 1] * y + body_turn[k, 2] * z
+            posed[i, k] = w * head + (1 - w) * body
+        scale = focal / (DISTANCE - posed[i, 2])
+        screen[i, 0] = (0.5 + shift_x) * side + posed[i, 0] * scale
+        screen[i, 1] = (EYE_ROW + raised + shift_y) * side - posed[i, 1] * scale
+    return posed, screen
+
+
+@njit(cache=True, nogil=True)
+def vertex_normals(points, triangles):  # type: ignore[no-untyped-def]
+    """Area-weighted unit normals, float32 (V, 3)."""
+    normals = np.zeros((points.shape[0], 3), np.float32)
+    for t in range(triangles.shape[0]):
+        i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ax, ay, az = points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
+        bx, by, bz = points[k, 0] - points[i, 0], points[k, 1] - points[i, 1], points[k, 2] - points[i, 2]
+        nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+        for v in (i, j, k):
+            normals[v, 0] += nx
+            normals[v, 1] += ny
+            normals[v, 2] += nz
+    for v in range(points.shape[0]):
+        length = np.sqrt(normals[v, 0] ** 2 + normals[v, 1] ** 2 + normals[v, 2] ** 2) + 1e-12
+        normals[v, 0] /= length
+        normals[v, 1] /= length
+        normals[v, 2] /= length
+    return normals
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _covered(kind, attr, i, j, k, a, b, c, table, curl):  # type: ignore[no-untyped-def]
+    """Whether a strand passes here: hair and beard are layers of strands, more sparse the further out."""
+    if kind == HAIR:
+        u = a * attr[i, 0] + b * attr[j, 0] + c * attr[k, 0]
+        t = a * attr[i, 1] + b * attr[j, 1] + c * attr[k, 1]
+        layer = a * attr[i, 2] + b * attr[j, 2] + c * attr[k, 2]
+        thin = a * attr[i, 3] + b * attr[j, 3] + c * attr[k, 3]
+        bend = (noise2(table, u * 9.0, t * 2.0) - 0.5) * 0.25
+        strand = noise2(table, (u + bend) * 30.0, t * (1.5 + 22.0 * curl))
+        strand = 0.55 * strand + 0.45 * noise2(table, (u + bend) * 13.0, t * (1.0 + 12.0 * curl) + 31.0)
+        return strand > layer * 0.52 + thin * 0.75
+    if kind == BEARD:
+        x = a * attr[i, 0] + b * attr[j, 0] + c * attr[k, 0]
+        y = a * attr[i, 1] + b * attr[j, 1] + c * attr[k, 1]
+        layer = a * attr[i, 3] + b * attr[j, 3] + c * attr[k, 3]
+        weight = a * attr[i, 5] + b * attr[j, 5] + c * attr[k, 5]
+        strand = noise2(table, x * 26.0 + y * 5.0, y * 8.0)
+        return weight * (0.35 + 0.9 * strand) > 0.25 + layer * 0.55
+    return True
+
+
+@njit(cache=True, nogil=True)
+def rasterise(posed, screen, triangles, kinds, attr, side, table, curl):  # type: ignore[no-untyped-def]
+    """Finds the nearest triangle at every sample.
+
+    Args:
+        posed: float32 (V, 3); its z orders depth.
+        screen: float32 (V, 2).
+        triangles: int32 (T, 3).
+        kinds: uint8 (T,).
+        attr: float32 (V, 6), read where strands decide on coverage.
+        side: Side of the sample grid.
+        table: The noise table.
+        curl: 0 for straight strands .. 1 for curls.
+
+    Returns:
+        Triangle int32 (side, side), -1 where nothing is; weights of its second and third corner float32
+        (side, side, 2); depth float32 (side, side).
+    """
+    hit = np.full((side, side), -1, np.int32)
+    weights = np.empty((side, side, 2), np.float32)
+    depth = np.full((side, side), -1e9, np.float32)
+    for t in range(triangles.shape[0]):
+        i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        x0, y0 = screen[i, 0], screen[i, 1]
+        x1, y1 = screen[j, 0] - x0, screen[j, 1] - y0
+        x2, y2 = screen[k, 0] - x0, screen[k, 1] - y0
+        area = x1 * y2 - x2 * y1
+        kind = kinds[t]
+        if (kind != HAIR and area >= 0) or abs(area) < 1e-9:  # y points down: a front face has negative area
+            continue
+        left = max(int(np.ceil(x0 + min(0.0, min(x1, x2)) - 0.5)), 0)
+        right = min(int(np.floor(x0 + max(0.0, max(x1, x2)) - 0.5)), side - 1)
+        top = max(int(np.ceil(y0 + min(0.0, min(y1, y2)) - 0.5)), 0)
+        low = min(int(np.floor(y0 + max(0.0, max(y1, y2)) - 0.5)), side - 1)
+        if right < left or low < top:
+            continue
+        inverse = 1.0 / area
+        z0, z1, z2 = posed[i, 2], posed[j, 2] - posed[i, 2], posed[k, 2] - posed[i, 2]
+        for row in range(top, low + 1):
+            py = row + 0.5 - y0
+            for column in range(left, right + 1):
+                px = column + 0.5 - x0
+                b = (px * y2 - x2 * py) * inverse
+                c = (x1 * py - px * y1) * inverse
+                if b < 0 or c < 0 or b + c > 1:
+                    continue
+                z = z0 + b * z1 + c * z2
+                if z <= depth[row, column]:
+                    continue
+                if kind >= HAIR and not _covered(kind, attr, i, j, k, 1 - b - c, b, c, table, curl):
+                    continue
+                depth[row, column] = z
+                hit[row, column] = t
+                weights[row, column, 0] = b
+                weights[row, column, 1] = c
+    return hit, weights, depth
+
+
+__all__ = ["project", "ramp", "rasterise", "vertex_normals"]

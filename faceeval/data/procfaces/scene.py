@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Backdrop, resolve and camera: from samples in linear light to the final bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from faceeval.data.procfaces.factors import Style
+from faceeval.data.procfaces.head import F32
+from faceeval.data.procfaces.noise import TABLE, noise2, ramp
+from faceeval.data.procfaces.skin import linear
+
+
+@njit(cache=True, nogil=True)
+def backdrop(side, near, far, kind, ox, oy, table):  # type: ignore[no-untyped-def]
+    """Out-of-focus backdrop in linear light, float32 (side, side, 3)."""
+    image = np.empty((side, side, 3), np.float32)
+    tilt = (noise2(table, ox, oy) - 0.5) * 2.4
+    for row in range(side):
+        for column in range(side):
+            x, y = (column + 0.5) / side, (row + 0.5) / side
+            share = 0.15
+            if kind == 1:
+                share = ramp(0.0, 1.0, 0.5 + (y - 0.5) * np.cos(tilt) + (x - 0.5) * np.sin(tilt))
+            elif kind == 2:
+                share = ramp(0.25, 0.75, noise2(table, x * 3.0 + ox, y * 3.0 + oy))
+            elif kind == 3:
+                wave = (x * np.cos(tilt) + y * np.sin(tilt)) * (3.0 + 3.0 * noise2(table, oy, ox)) + ox
+                share = 0.5 + 0.5 * np.sin(wave * 2.0 * np.pi)
+                share = ramp(0.1, 0.9, share)
+            dim = 1.0 - 0.25 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
+            for c in range(3):
+                image[row, column, c] = (near[c] + (far[c] - near[c]) * share) * dim
+    return image
+
+
+@njit(cache=True, nogil=True)
+def resolve(samples, codes, behind):  # type: ignore[no-untyped-def]
+    """Averages 2 x 2 samples over the backdrop; the region of a pixel is the commonest of its samples.
+
+    Returns:
+        sRGB-like float32 (side, side, 3) in 0..255, codes uint8 (side, side).
+    """
+    side = behind.shape[0]
+    image = np.empty((side, side, 3), np.float32)
+    regions = np.zeros((side, side), np.uint8)
+    for row in range(side):
+        for column in range(side):
+            best, votes = 0, 0
+            for p in range(4):
+                code = codes[2 * row + p // 2, 2 * column + p % 2]
+                same = 0
+                for q in range(4):
+                    same += codes[2 * row + q // 2, 2 * column + q % 2] == code
+                if same > votes or (same == votes and code > best):
+                    best, votes = code, same
+            regions[row, column] = best
+            for c in range(3):
+                total = 0.0
+                for p in range(4):
+                    r, s = 2 * row + p // 2, 2 * column + p % 2
+                    value = behind[row, column, c] if codes[r, s] == 0 else samples[r, s, c]
+                    total += min(max(value, 0.0), 1.3)
+                mean = total * 0.25
+                # a soft shoulder keeps highlights from clipping flat
+                mean = mean if mean < 0.7 else 0.7 + (mean - 0.7) / (1.0 + (mean - 0.7) * 1.2)
+                image[row, column, c] = 255.0 * mean ** (1.0 / 2.2)
+    return image, regions
+
+
+@njit(cache=True, nogil=True)
+def blurred(image, sigma):  # type: ignore[no-untyped-def]
+    """Separable Gaussian blur with repeated borders, float32 like ``image``."""
+    side = image.shape[0]
+    reach = int(np.ceil(3 * sigma))
+    kernel = np.empty(2 * reach + 1, np.float32)
+    for n in range(2 * reach + 1):
+        kernel[n] = np.exp(-((n - reach) ** 2) / (2 * sigma * sigma))
+    kernel /= kernel.sum()
+    across = np.zeros_like(image)
+    for row in range(side):
+        for column in range(side):
+            for n in range(2 * reach + 1):
+                at = min(max(column + n - reach, 0), side - 1)
+                for c in range(3):
+                    across[row, column, c] += kernel[n] * image[row, at, c]
+    result = np.zeros_like(image)
+    for row in range(side):
+        for n in range(2 * reach + 1):
+            at = min(max(row + n - reach, 0), side - 1)
+            for column in range(side):
+                for c in range(3):
+                    result[row, column, c] += kernel[n] * across[at, column, c]
+    return result
+
+
+def light_of(style: Style) -> F32:
+    """Key direction (3), key colour (3), ambient share, float32 (7,)."""
+    azimuth, elevation = np.radians(style.light)
+    direction = (np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation))
+    return np.asarray((*direction, *style.light_colour, style.ambient), np.float32)
+
+
+def backdrop_of(style: Style, side: int) -> F32:
+    """The backdrop of a style."""
+    place = np.random.Generator(np.random.PCG64(style.background_seed)).uniform(0, 200, 2)
+    near, far = (linear(colour) for colour in style.background)
+    return np.asarray(backdrop(side, near, far, style.background_kind, place[0], place[1], TABLE), np.float32)
+
+
+def camera(image: F32, style: Style) -> np.ndarray:
+    """Blur, sensor noise and rounding, uint8 (3, side, side)."""
+    side = image.shape[0]
+    sigma = style.blur * side
+    if sigma > 0.15:
+        image = blurred(image, sigma)
+    if style.noise > 0:
+        rng = np.random.Generator(np.random.PCG64(style.noise_seed))
+        image = image + np.float32(style.noise) * rng.standard_normal((side, side, 3), dtype=np.float32)
+    return np.ascontiguousarray(np.clip(np.rint(image), 0, 255).astype(np.uint8).transpose(2, 0, 1))
