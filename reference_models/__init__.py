@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Reference implementations of published face editors, trained and scored by the same commands."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from faceeval.errors import MissingFileError, unknown_name
+
+METHODS: dict[str, str] = {
+    "cyclegan": "reference_models.cyclegan:CycleGAN",
+    "fai": "reference_models.fai:FAI",
+    "identity": "reference_models.identity:Identity",
+}
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def method_class(name: str) -> Any:
+    """Imports a method by its name in METHODS.
+
+    Raises:
+        UnknownNameError: No such method.
+    """
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    module, _, kind = METHODS[name].partition(":")
+    return getattr(importlib.import_module(module), kind)
+
+
+def shipped_weights(name: str, *, data: str = "procfaces", size: int = 64) -> dict[str, Path]:
+    """Returns the weight files that come with the package: attribute -> path."""
+    folder = WEIGHTS / f"{data}-{size}"
+    return {path.stem.partition("-")[2]: path for path in sorted(folder.glob(f"{name}-*.safetensors"))}
+
+
+def load_method(
+    name: str, *, attribute: str, data: str = "procfaces", size: int = 64, checkpoint: Path | None = None
+) -> Any:
+    """Returns a method ready to edit.
+
+    Args:
+        name: Name in METHODS.
+        attribute: CelebA's name of the attribute to edit.
+        data: Dataset the weights were trained on.
+        size: Side of the images in pixels.
+        checkpoint: A weight file of one's own, or a training folder that holds one; else the shipped weights.
+
+    Returns:
+        An object with ``card`` and ``edit`` (and ``realness``, where the method has a discriminator).
+
+    Raises:
+        UnknownNameError: No such method.
+        MissingFileError: No weights for this attribute; the message says which exist and how to train them.
+        CheckpointError: The weights are of another method, attribute or size, damaged, or a pickle.
+    """
+    kind = method_class(name)
+    if not hasattr(kind, "from_file"):
+        return kind()
+    if checkpoint is not None:
+        path = Path(checkpoint)
+        path = path / f"{name}-{attribute}.safetensors" if path.is_dir() else path
+        return kind.from_file(path, attribute=attribute, size=size)
+    shipped = shipped_weights(name, data=data, size=size)
+    if attribute not in shipped:
+        raise MissingFileError(
+            f"weights of {name} for {attribute}, trained on {data} at {size} pixels",
+            f"shipped are: {', '.join(shipped) or 'none'}",
+            f"train them: faceeval train --method {name} --attr {attribute} --data {data}",
+        )
+    return kind.from_file(shipped[attribute], attribute=attribute, size=size)

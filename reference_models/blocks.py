@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Layers that several reference models share, and the way their weights start."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Output = Literal["image", "residual", "blend"]
+# raw channels a generator must end with, by how its picture is made
+OUTPUT_CHANNELS: dict[str, int] = {"image": 3, "residual": 3, "blend": 4}
+
+
+def instance_norm(channels: int, *, affine: bool) -> nn.GroupNorm:
+    """Instance normalisation (Ulyanov et al., "Instance Normalization", arXiv:1607.08022).
+
+    Written as group normalisation with one channel per group: the same function, whose CPU kernel works in
+    channels-last memory and in bfloat16 without copies.
+
+    Args:
+        channels: Channels of the input.
+        affine: Whether each channel has a learnt scale and shift.
+    """
+    return nn.GroupNorm(channels, channels, eps=1e-5, affine=affine)
+
+
+def reflect_conv(channels_in: int, channels_out: int, kernel: int) -> nn.Conv2d:
+    """A convolution of stride 1 that keeps the size, with the border mirrored (ReflectionPad2d and Conv2d in one)."""
+    return nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, padding_mode="reflect")
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with instance norm beside an identity (He et al.; the order of Johnson et al. 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            reflect_conv(channels, channels, 3),
+            instance_norm(channels, affine=False),
+            nn.ReLU(inplace=True),
+            reflect_conv(channels, channels, 3),
+            instance_norm(channels, affine=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns a map of the input's shape (N, channels, H, W)."""
+        result: Tensor = x + self.body(x)
+        return result
+
+
+def compose(raw: Tensor, source: Tensor, output: Output) -> Tensor:
+    """Turns a generator's last feature map into its picture.
+
+    Args:
+        raw: Last map, (N, 3 or 4, H, W), any real values.
+        source: The picture the generator was given, (N, 3, H, W), in [-1, 1].
+        output: ``"image"``: tanh of the map, as the papers have it. ``"residual"``: the source plus twice the tanh,
+            clamped. ``"blend"``: a fourth channel says, pixel by pixel, how much of the new picture covers the source.
+
+    Returns:
+        Picture in [-1, 1], (N, 3, H, W).
+    """
+    if output == "image":
+        return torch.tanh(raw)
+    if output == "residual":
+        return torch.clamp(source + 2.0 * torch.tanh(raw), -1.0, 1.0)
+    return torch.lerp(source.to(raw.dtype), torch.tanh(raw[:, :3]), torch.sigmoid(raw[:, 3:]))
+
+
+def initialise(network: nn.Module, seed: int, *, std: float | None = 0.02) -> None:
+    """Draws every convolution's weight from N(0, std) and zeroes its bias; norms start as the identity.
+
+    Args:
+        network: Changed in place.
+        seed: Decides the draw, in the order of ``network.modules()``.
+        std: Standard deviation (0.02: Radford et al., "DCGAN", section 4). None keeps the size of the signal from
+            layer to layer (He et al., ICCV 2015, eq. 14), which a narrow network without norms needs to start at all.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            spread = std if std is not None else (2.0 / module.weight[0].numel()) ** 0.5
+            nn.init.normal_(module.weight, 0.0, spread, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def start_as_identity(head: nn.Module, output: Output) -> None:
+    """Makes an untrained generator return nearly its input, where the form of its output allows that.
+
+    Args:
+        head: Last layer of the generator.
+        output: As in ``compose``. ``"image"`` is left alone; ``"blend"`` starts with a mask of about 0.1, which still
+            lets gradients reach both the mask and the new picture.
+    """
+    if output == "blend" and isinstance(head.bias, Tensor):
+        with torch.no_grad():
+            head.bias[3] = -2.0
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Returns the number of trainable values."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def flip_some(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirrors each image left to right with probability one half.
+
+    Args:
+        images: (N, C, H, W).
+        generator: Source of chance, on the CPU.
+    """
+    chosen = torch.rand(len(images), generator=generator) < 0.5
+    return torch.where(chosen.to(images.device)[:, None, None, None], images.flip(3), images)
+
+
+def leaky(slope: float = 0.2) -> nn.LeakyReLU:
+    """Leaky ReLU that overwrites its input, as no other layer reads it."""
+    return nn.LeakyReLU(slope, inplace=True)
+
+
+def pad_reflect(x: Tensor, border: int) -> Tensor:
+    """Mirrors the border of a map outwards by ``border`` pixels."""
+    return functional.pad(x, (border, border, border, border), mode="reflect")

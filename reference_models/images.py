@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Between the pictures rooms exchange (uint8, 0..255) and the values these networks compute with ([-1, 1])."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from faceeval.errors import InputError
+
+EDIT_BATCH = 50
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """Returns uint8 images as float32 in [-1, 1]: value / 127.5 - 1."""
+    return images.float() / 127.5 - 1.0
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Returns float images in [-1, 1] as uint8; values outside are clipped, values between levels rounded."""
+    return ((images.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def check_images(images: Tensor, size: int) -> None:
+    """Refuses anything but uint8 images (N, 3, size, size).
+
+    Raises:
+        InputError: Another type or shape.
+    """
+    if images.dtype != torch.uint8 or images.ndim != 4 or tuple(images.shape[1:]) != (3, size, size):
+        raise InputError(
+            f"uint8 images of shape (N, 3, {size}, {size})",
+            f"{str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}",
+            f"read the faces at {size} pixels, or load weights trained for the size you have",
+        )
+
+
+def check_attribute(attribute: str, trained: str) -> None:
+    """Refuses an attribute the weights were not trained for.
+
+    Raises:
+        InputError: Another attribute.
+    """
+    if attribute != trained:
+        raise InputError(
+            f"the attribute these weights were trained for, {trained}", attribute, f"load the weights for {attribute}"
+        )
+
+
+def in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Applies a function of float images to uint8 images, EDIT_BATCH at a time, without gradients.
+
+    Args:
+        function: (n, 3, S, S) in [-1, 1] -> any (n, ...).
+        images: uint8, (N, 3, S, S).
+
+    Returns:
+        Float results, (N, ...), on the CPU.
+    """
+    with torch.inference_mode():
+        parts = [function(to_signed(part)).float().cpu() for part in torch.split(images, EDIT_BATCH)]
+    return torch.cat(parts)

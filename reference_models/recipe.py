@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""What a method tells the training loop: how to build its networks, what each update descends, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from faceeval.errors import InputError, unknown_name
+
+Networks = dict[str, nn.Module]
+Terms = dict[str, Tensor]
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long and how fast a method is trained; the same fields for every method.
+
+    Attributes:
+        steps: Iterations; in each, every network is updated once.
+        batch_size: Images per iteration and process, half of them positive.
+        lr: Step size of the generator's Adam.
+        lr_d: Step size of the discriminator's Adam; None means ``lr``.
+        betas: Momenta of both.
+        constant_share: Share of the steps at full step size; over the rest it falls linearly to zero.
+        warmup_steps: First steps that train the generator alone to return its input (L1), as DIAT does with its own.
+        ema_decay: Decay of the moving average of the generator's weights, which is what is published; 0 publishes the
+            last weights.
+        flip: Mirror each training image with probability one half.
+        clip_norm: Largest norm of a network's gradient; 0 leaves it alone.
+        accumulate: Micro-batches a batch is cut into, one after another, to fit into memory.
+        precision: ``"no"`` is float32; ``"bf16"`` computes convolutions in bfloat16.
+        channels_last: Keep images in channels-last memory.
+    """
+
+    steps: int
+    batch_size: int
+    lr: float = 2e-4
+    lr_d: float | None = None
+    betas: tuple[float, float] = (0.5, 0.999)
+    constant_share: float = 0.5
+    warmup_steps: int = 0
+    ema_decay: float = 0.0
+    flip: bool = False
+    clip_norm: float = 0.0
+    accumulate: int = 1
+    precision: Literal["no", "bf16"] = "no"
+    channels_last: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One micro-batch, float32 in [-1, 1], (N, 3, S, S) each; the two halves are drawn independently (unpaired).
+
+    Attributes:
+        negatives: Faces without the attribute.
+        positives: Faces with it.
+        generator: Source of chance for whatever the losses draw; a function of (seed, step, process) alone.
+    """
+
+    negatives: Tensor
+    positives: Tensor
+    generator: torch.Generator
+
+    @property
+    def images(self) -> Tensor:
+        """Negatives, then positives."""
+        return torch.cat([self.negatives, self.positives])
+
+    @property
+    def labels(self) -> Tensor:
+        """Attribute values (N,) of ``images``, float32."""
+        parts = [torch.zeros(len(self.negatives)), torch.ones(len(self.positives))]
+        return torch.cat(parts).to(self.negatives.device)
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimiser step of an iteration.
+
+    Attributes:
+        networks: Names of the networks it changes; all others are frozen meanwhile.
+        loss: (networks, batch, fakes, config, memory) -> weighted terms; their sum is descended. ``fakes`` is what the
+            method's ``translate`` returned for this batch; ``memory`` is kept from step to step and in checkpoints.
+    """
+
+    networks: tuple[str, ...]
+    loss: Callable[[Networks, Batch, dict[str, Tensor], Any, dict[str, Tensor]], Terms]
+
+
+def override(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
+    """Returns a configuration with some fields changed, its own or those of its ``training`` part.
+
+    Args:
+        config: A method's configuration.
+        changes: Field name -> value.
+
+    Raises:
+        UnknownNameError: No such field.
+    """
+    training: Training = config.training  # type: ignore[attr-defined]
+    own = {entry.name for entry in fields(config)} - {"training"}  # type: ignore[arg-type]
+    shared = {entry.name for entry in fields(Training)}
+    for name in changes:
+        if name not in own | shared:
+            raise unknown_name("configuration field", name, own | shared)
+    changed = replace(training, **{name: value for name, value in changes.items() if name in shared})
+    mine = {name: value for name, value in changes.items() if name in own}
+    return replace(config, training=changed, **mine)  # type: ignore[type-var]
+
+
+def config_from_dict(kind: type[ConfigT], stored: Mapping[str, Any]) -> ConfigT:
+    """Rebuilds a configuration from its JSON form; every field must be there and none more.
+
+    Args:
+        kind: The method's configuration class.
+        stored: ``dataclasses.asdict`` of it after a trip through JSON.
+
+    Raises:
+        InputError: A field is missing or unknown.
+    """
+    expected = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
+    if set(stored) != expected:
+        odd = sorted(expected ^ set(stored))
+        raise InputError(
+            f"a configuration of {kind.__module__}", f"fields {odd} missing or unknown", "use weights of this version"
+        )
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            values[name] = config_from_dict(Training, value)
+    built = kind(**values)
+    assert is_dataclass(built)
+    return built

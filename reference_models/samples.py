@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""Grids of source and edited faces, written while a method trains."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from faceeval.data.faces import FaceSet
+from reference_models.checkpoint import write_atomic
+from reference_models.images import to_signed, to_uint8
+from reference_models.run_state import RunState
+
+COLUMNS = 12
+
+
+def write_grid(state: RunState, recipe: ModuleType, faces: FaceSet, labels: NDArray[np.uint8], path: Path) -> None:
+    """Writes four rows: faces without the attribute, their edits, faces with it, their edits; always the same faces.
+
+    Args:
+        state: The run; its averaged generators draw.
+        recipe: The method's module.
+        faces: Training split.
+        labels: (N,), 0 or 1.
+        path: PNG file to write.
+    """
+    if not state.accelerator.is_main_process:
+        return
+    networks = {**state.networks, **state.averaged}
+    rows = []
+    for value in (0, 1):
+        chosen = np.flatnonzero(labels == value)[:COLUMNS]
+        source = torch.from_numpy(np.array(faces.read(chosen)))
+        wanted = torch.full((len(chosen),), float(value), device=state.accelerator.device)
+        with torch.no_grad():
+            edited = recipe.preview(networks, to_signed(source.to(state.accelerator.device)), wanted)
+        rows += [source, to_uint8(edited).cpu()]
+    write_atomic(path, png(tile(rows)))
+
+
+def tile(rows: list[Tensor]) -> NDArray[np.uint8]:
+    """Puts rows of uint8 images (n, 3, S, S) into one picture (H, W, 3); shorter rows end in black."""
+    size, columns = rows[0].shape[-1], max(len(row) for row in rows)
+    sheet = np.zeros((size * len(rows), size * columns, 3), np.uint8)
+    for place, row in enumerate(rows):
+        for column, image in enumerate(row.numpy()):
+            sheet[place * size : (place + 1) * size, column * size : (column + 1) * size] = image.transpose(1, 2, 0)
+    return sheet
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """Returns a picture (H, W, 3) as the bytes of a PNG file."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
