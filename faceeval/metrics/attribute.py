@@ -102,7 +102,7 @@ def flip_accuracy(edited_logits: ArrayLike, target: ArrayLike) -> float:
 
     References:
         Liu et al., "STGAN ...", CVPR 2019. Parity: scikit-learn ``accuracy_score``,
-        tests/metrics/test_attribute.py.
+        tests/metrics/test_attribute_metrics.py.
 
     Example:
         >>> flip_accuracy([2.5, -0.5, -3.0, 1.0], [1, 1, 0, 1])
@@ -187,7 +187,7 @@ def per_class_recall(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.fl
 
     References:
         Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010.
-        Parity: scikit-learn ``recall_score(average=None)``, tests/metrics/test_attribute.py.
+        Parity: scikit-learn ``recall_score(average=None)``, tests/metrics/test_attribute_metrics.py.
 
     Example:
         >>> per_class_recall([0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]).tolist()
@@ -217,7 +217,7 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
 
     References:
         Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010.
-        Parity: scikit-learn ``balanced_accuracy_score``, tests/metrics/test_attribute.py.
+        Parity: scikit-learn ``balanced_accuracy_score``, tests/metrics/test_attribute_metrics.py.
 
     Example:
         >>> balanced_accuracy([0] * 9 + [1], [0] * 10)

@@ -52,7 +52,7 @@ def realness(logits: ArrayLike) -> NDArray[np.float64]:
 
     References:
         Sun et al., "Mask-aware photorealistic face attribute manipulation", section 4.3.
-        Parity: ``scipy.special.expit``, tests/metrics/test_fidelity.py.
+        Parity: ``scipy.special.expit``, tests/metrics/test_fidelity_metrics.py.
 
     Example:
         >>> realness([0.0, 1000.0, -1000.0]).tolist()

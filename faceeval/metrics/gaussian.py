@@ -211,7 +211,7 @@ def principal_components(stats: GaussianStats, k: int, *, arbitrary: bool = Fals
         InputError: The set cannot give k components.
 
     References:
-        Parity: scikit-learn ``PCA(svd_solver="full")``, tests/metrics/test_realism_parity.py.
+        Parity: scikit-learn ``PCA(svd_solver="full")``, tests/metrics/test_frechet_parity.py.
 
     Example:
         >>> import numpy as np

@@ -25,7 +25,8 @@ def identity_similarity(source: ArrayLike, edited: ArrayLike) -> NDArray[np.floa
 
     References:
         Deng et al., "ArcFace: Additive angular margin loss for deep face recognition", CVPR 2019
-        (embeddings compared by their angle). Parity: scikit-learn ``cosine_similarity``, tests/metrics/test_identity.py.
+        (embeddings compared by their angle). Parity: scikit-learn ``cosine_similarity``,
+        tests/metrics/test_identity_metrics.py.
 
     Example:
         >>> import numpy as np
@@ -55,7 +56,7 @@ def verification_auc(similarities: ArrayLike, same: ArrayLike) -> float:
 
     References:
         Hanley and McNeil, "The meaning and use of the area under a ROC curve", Radiology 1982.
-        Parity: scikit-learn ``roc_auc_score``, tests/metrics/test_identity.py.
+        Parity: scikit-learn ``roc_auc_score``, tests/metrics/test_identity_metrics.py.
 
     Example:
         >>> verification_auc([0.9, 0.4, 0.4, 0.1], [1, 1, 0, 0])

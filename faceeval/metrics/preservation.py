@@ -37,7 +37,7 @@ def pixel_rmse(source: ArrayLike, edited: ArrayLike) -> NDArray[np.float64]:
     References:
         Browatzki and Wallraven, "Robust discrimination and generation of faces using compact, disentangled
         embeddings", ICCVW 2019, Table 1. Parity: scikit-image ``mean_squared_error``,
-        tests/metrics/test_preservation.py.
+        tests/metrics/test_preservation_metrics.py.
 
     Example:
         >>> import numpy as np
@@ -67,7 +67,7 @@ def psnr(source: ArrayLike, edited: ArrayLike) -> NDArray[np.float64]:
         InputError: Not uint8, not (N, 3, H, W), empty, or of different shapes.
 
     References:
-        Parity: scikit-image ``peak_signal_noise_ratio``, tests/metrics/test_preservation.py.
+        Parity: scikit-image ``peak_signal_noise_ratio``, tests/metrics/test_preservation_metrics.py.
 
     Example:
         >>> import numpy as np
@@ -98,7 +98,7 @@ def ssim(source: ArrayLike, edited: ArrayLike) -> NDArray[np.float64]:
     References:
         Wang et al., "Image quality assessment: from error visibility to structural similarity", TIP 2004, eq. (13).
         Parity: scikit-image ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)``,
-        tests/metrics/test_preservation.py.
+        tests/metrics/test_preservation_metrics.py.
 
     Example:
         >>> import numpy as np

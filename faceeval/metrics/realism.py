@@ -57,7 +57,7 @@ def frechet_distance(real: GaussianStats | ArrayLike, generated: GaussianStats |
     References:
         Dowson and Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate Analysis
         1982; Heusel et al., "GANs trained by a two time-scale update rule ...", NeurIPS 2017, eq. (6).
-        Parity: pytorch-fid 0.3.0 ``calculate_frechet_distance``, tests/metrics/test_realism_parity.py.
+        Parity: pytorch-fid 0.3.0 ``calculate_frechet_distance``, tests/metrics/test_frechet_parity.py.
 
     Example:
         >>> import numpy as np
@@ -117,7 +117,7 @@ def frechet_distance_pca(
 
     References:
         Tu et al., "Face Attribute Inversion", section 3.3.2 (the variant, without its details).
-        Parity: scikit-learn ``PCA(svd_solver="full")``, tests/metrics/test_realism_parity.py.
+        Parity: scikit-learn ``PCA(svd_solver="full")``, tests/metrics/test_frechet_parity.py.
 
     Example:
         >>> import numpy as np

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""Every row of METRICS goes through the same tests; a new row fails here until it has a case and tests of its own."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import faceeval.metrics
+from faceeval.errors import InputError
+from faceeval.metrics import METRICS
+
+ROOT = Path(__file__).parents[2]
+DIRECTIONS = {"higher", "lower", "near 1"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments that run over images, what they give when perfect, and arguments that do not."""
+
+    arguments: tuple[np.ndarray, ...]
+    perfect: float
+    fixed: tuple[object, ...] = ()
+    paired: bool = True
+
+    def call(self, function: Callable, *arguments):
+        return function(*(arguments or self.arguments), *self.fixed)
+
+
+def normal(*shape):
+    return np.random.default_rng(7).standard_normal(shape)
+
+
+def pictures():
+    return np.random.default_rng(8).integers(0, 256, (5, 3, 12, 12), dtype=np.uint8)
+
+
+def regions():
+    return np.random.default_rng(9).integers(0, 2, (5, 12, 12)).astype(bool)
+
+
+FEATURES, LOGITS, CLASSES = normal(40, 4), normal(8, 5), np.array([0, 1, 1, 2, 2, 2])
+CASES = {
+    "frechet_distance": Case((FEATURES, FEATURES), 0, paired=False),
+    "frechet_distance_pca": Case((FEATURES, FEATURES), 0, (2,), paired=False),
+    "dfn_ratios": Case((FEATURES, FEATURES), 1),
+    "flip_accuracy": Case((LOGITS[:, 0], LOGITS[:, 0] > 0), 1),
+    "preservation_accuracy": Case((LOGITS, LOGITS), 1, ([1],)),
+    "preservation_accuracy_to_labels": Case((LOGITS > 0, LOGITS), 1, ([1],)),
+    "balanced_accuracy": Case((CLASSES, CLASSES), 1),
+    "per_class_recall": Case((CLASSES, CLASSES), 1),
+    "identity_similarity": Case((FEATURES, FEATURES), 1),
+    "verification_auc": Case((LOGITS[:, 0], LOGITS[:, 0] > 0), 1),
+    "pixel_rmse": Case((pictures(), pictures()), 0),
+    "psnr": Case((pictures(), pictures()), np.inf),
+    "ssim": Case((pictures(), pictures()), 1),
+    "background_error": Case((pictures(), pictures(), regions()), 0),
+    "counterfactual_error": Case((pictures(), pictures(), regions()), 0),
+    "fidelity_score": Case((np.zeros(6),), 0.5),
+}
+each = pytest.mark.parametrize("name", METRICS)
+
+
+def test_every_row_has_a_case_and_every_case_a_row():
+    assert set(CASES) == set(METRICS)
+
+
+@each
+def test_perfect_input_gives_the_known_value(name):
+    value = np.asarray(CASES[name].call(METRICS[name].function))
+    assert value.dtype == np.float64
+    assert np.isclose(value, CASES[name].perfect, atol=1e-9, rtol=0).all()
+
+
+@each
+def test_order_of_images_does_not_matter(name):
+    case, function = CASES[name], METRICS[name].function
+    order = np.random.default_rng(1).permutation(len(case.arguments[0]))
+    first = [
+        np.roll(case.arguments[0], 1, axis=0),
+        *case.arguments[1:],
+    ]  # not perfect, so that there is an order to lose
+    value, moved = (np.asarray(case.call(function, *a)) for a in (first, [x[order] for x in first]))
+    per_image = value.ndim and name != "per_class_recall"
+    assert moved == pytest.approx(value[order] if per_image else value, rel=1e-9, abs=1e-9)
+
+
+@each
+def test_torch_tensors_are_welcome(name):
+    case = CASES[name]
+    value = case.call(METRICS[name].function, *(torch.from_numpy(np.array(a)) for a in case.arguments))
+    assert type(value) in (float, np.ndarray)
+    assert np.array_equal(value, case.call(METRICS[name].function))
+
+
+@each
+def test_not_a_number_is_refused(name):
+    case = CASES[name]
+    for position, argument in enumerate(case.arguments):
+        broken = argument.astype(np.float64)
+        broken[-1] = np.nan
+        with pytest.raises(InputError, match=r"expected: .*\ngot: .*\nto do: "):
+            case.call(METRICS[name].function, *case.arguments[:position], broken, *case.arguments[position + 1 :])
+
+
+@each
+def test_no_images_are_refused(name):
+    case = CASES[name]
+    with pytest.raises(InputError):
+        case.call(METRICS[name].function, *(a[:0] for a in case.arguments))
+
+
+@each
+def test_text_objects_and_ragged_lists_are_refused(name):
+    case = CASES[name]
+    for bad in (np.array(["a", "b"]), np.array([None, {}]), [[1.0], [1.0, 2.0]], "images", None):
+        with pytest.raises(InputError):
+            case.call(METRICS[name].function, bad, *case.arguments[1:])
+
+
+@each
+def test_lengths_that_do_not_pair_are_refused(name):
+    case = CASES[name]
+    for position, argument in enumerate(case.arguments if case.paired else ()):
+        if len(case.arguments) > 1:
+            shorter = [argument[:-1] if i == position else a for i, a in enumerate(case.arguments)]
+            with pytest.raises(InputError):
+                case.call(METRICS[name].function, *shorter)
+
+
+@each
+def test_arguments_are_left_as_they_were(name):
+    case = CASES[name]
+    before = [a.copy() for a in case.arguments]
+    case.call(METRICS[name].function)
+    assert all(np.array_equal(a, b) for a, b in zip(case.arguments, before, strict=True))
+
+
+@each
+def test_row_is_complete(name):
+    spec = METRICS[name]
+    assert spec.function.__name__ == name
+    assert spec.question.endswith("?")
+    assert spec.direction in DIRECTIONS
+    assert spec.version >= 1
+    assert spec.unit
+    assert spec.source
+    assert spec.needs
+
+
+@each
+def test_has_tests_of_its_own(name):
+    others = [p for p in Path(__file__).parent.glob("test_*.py") if p != Path(__file__)]
+    assert any(re.search(rf"\b{name}\(", p.read_text()) for p in others)
+
+
+PUBLIC = [n for n in faceeval.metrics.__all__ if inspect.isfunction(getattr(faceeval.metrics, n))]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring_says_what_a_user_must_know(name):
+    text = inspect.getdoc(getattr(faceeval.metrics, name))
+    for section in ("Args:", "Returns:", "Raises:", "References:", "Example:\n    >>> "):
+        assert section in text, section
+    for file in re.findall(r"tests/[\w/]+\.py", text):
+        assert (ROOT / file).is_file(), file
+        assert f"{name}(" in (ROOT / file).read_text(), file
+
+
+def test_everything_named_is_there_and_sorted_rows_are_public():
+    assert all(hasattr(faceeval.metrics, n) for n in faceeval.metrics.__all__)
+    assert set(METRICS) <= set(PUBLIC)
