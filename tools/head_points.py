@@ -102,7 +102,7 @@ def scalp_grid(rest: np.ndarray, triangles: np.ndarray) -> dict[str, np.ndarray]
     corners = np.zeros((SCALP_AZIMUTHS, SCALP_POLARS, 3), np.uint16)
     weights = np.zeros((SCALP_AZIMUTHS, SCALP_POLARS, 3), np.float32)
     for i in range(SCALP_AZIMUTHS):
-        azimuth = 2 * np.pi * i / SCALP_AZIMUTHS
+        azimuth = 2 * np.pi * i / SCALP_AZIMUTHS + 1e-3  # rays along the seam of the two halves slip through
         for j in range(SCALP_POLARS):
             polar = max(SCALP_POLAR_MAX * j / (SCALP_POLARS - 1), 1e-3)
             ray = np.array([np.sin(polar) * np.sin(azimuth), np.cos(polar), np.sin(polar) * np.cos(azimuth)])

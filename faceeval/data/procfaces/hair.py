@@ -15,8 +15,8 @@ from faceeval.data.procfaces.skin import linear
 
 LAYERS, ROWS = 4, 14
 COLOURS = {
-    "black": (0.085, 0.07, 0.065), "blond": (0.80, 0.63, 0.38), "brown": (0.36, 0.22, 0.13),
-    "gray": (0.66, 0.66, 0.67), "red": (0.58, 0.24, 0.10),
+    "black": (0.085, 0.07, 0.065), "blond": (0.78, 0.64, 0.44), "brown": (0.35, 0.22, 0.14),
+    "gray": (0.70, 0.70, 0.70), "red": (0.56, 0.25, 0.13),
 }  # fmt: skip
 # hairline: azimuth from the face (degrees) -> polar angle from the crown (radians)
 LINE_AZIMUTH = np.array([0, 20, 35, 45, 52, 60, 68, 90, 100, 120, 180.0])

@@ -12,11 +12,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from faceeval.data.procfaces.factors import Factors
+from faceeval.data.procfaces.raster import MOUTH_WALL
 
 F32 = NDArray[np.float32]
 DATA = Path(__file__).with_name("head.npz")
 OLD_FROM, OLD_TO = 25.0, 80.0  # ages of the source's young and old shapes
-CONTROL_GAIN = 1.25
+# how far each of the face controls goes at 1, in the data file's order: the skull varies less than the features
+CONTROL_GAIN = np.array([
+    0.40, 0.40, 0.75, 0.75, 0.9, 1.1, 0.9, 0.75, 1.3, 1.0, 1.15, 0.9,
+    0.8, 1.2, 0.9, 1.1, 1.4, 1.2, 1.6, 1.4, 0.9, 1.1, 1.0, 0.8,
+])  # fmt: skip
 JAW_GAIN = 0.62
 
 # expression -> share of each facial unit at intensity 1; none parts the lips much, for that is Mouth_Slightly_Open's
@@ -87,7 +92,9 @@ def follow_weight(points: F32) -> F32:
     return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
-def _beard_triangles(rest: F32, triangles: NDArray[np.int32], parts: NDArray[np.uint8], masks: F32) -> NDArray[np.int32]:
+def _beard_triangles(
+    rest: F32, triangles: NDArray[np.int32], parts: NDArray[np.uint8], masks: F32
+) -> NDArray[np.int32]:
     middle = rest[triangles].mean(1)
     inside = masks[triangles].max(1)[:, 3]
     near = (middle[:, 1] < 0.05) & (middle[:, 1] > -2.1) & (middle[:, 2] > 0.25) & (np.abs(middle[:, 0]) < 1.35)
@@ -107,13 +114,15 @@ def head_data() -> HeadData:
     attr[:, 4] = raw["occlusion"] / np.float32(255)
     attr[:, 5] = masks[:, 3]
     triangles = raw["triangles"].astype(np.int32)
+    parts = raw["parts"]
+    parts[(parts == 0) & (masks[triangles, 3].min(1) > 0.5)] = MOUTH_WALL
     return HeadData(
-        rest=rest, triangles=triangles, parts=raw["parts"], attr=attr, follow=follow_weight(rest),
+        rest=rest, triangles=triangles, parts=parts, attr=attr, follow=follow_weight(rest),
         names={str(name): number for number, name in enumerate(raw["target_names"])},
         start=raw["target_start"], index=raw["target_index"].astype(np.int32),
         delta=raw["target_delta"].astype(np.float32), scalp_corners=raw["scalp_corners"].astype(np.int32),
         scalp_weights=raw["scalp_weights"], eye_centre=raw["eye_centre"], lid_radius=raw["lid_radius"],
-        landmarks=raw["landmarks"], beard_triangles=_beard_triangles(rest, triangles, raw["parts"], masks),
+        landmarks=raw["landmarks"], beard_triangles=_beard_triangles(rest, triangles, parts, masks),
     )  # fmt: skip
 
 
@@ -148,7 +157,7 @@ def form_coefficients(factors: Factors, names: dict[str, int]) -> F32:
         result[names[f"{ancestry}-{gender}-young"]] = share * (1 - old)
         result[names[f"{ancestry}-{gender}-old"]] = share * old
     fullness = 2 * factors.identity.weight - 1
-    result[names["full" if fullness > 0 else "thin"]] = abs(fullness)
+    result[names["full" if fullness > 0 else "thin"]] = 0.7 * abs(fullness)
     result[names["head_age"]] = old
     first = names["control:head_width"]
     result[first : first + len(factors.identity.shape)] = CONTROL_GAIN * np.asarray(factors.identity.shape)

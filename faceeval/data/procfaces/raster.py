@@ -14,7 +14,7 @@ EYE_DEPTH = 1.5
 EYE_HEIGHT, EYE_ROW = 0.14, 0.5
 
 # what a triangle is made of; parts of the head's own mesh keep their code from the data file
-SKIN, EYE_LEFT, EYE_RIGHT, TEETH_UPPER, TEETH_LOWER, TONGUE, HAIR, BEARD, FRAME = range(9)
+SKIN, EYE_LEFT, EYE_RIGHT, TEETH_UPPER, TEETH_LOWER, TONGUE, HAIR, BEARD, FRAME, MOUTH_WALL = range(10)
 
 
 @njit(cache=True, nogil=True)
@@ -122,6 +122,7 @@ def rasterise(posed, screen, triangles, kinds, attr, side, table, curl):  # type
         x2, y2 = screen[k, 0] - x0, screen[k, 1] - y0
         area = x1 * y2 - x2 * y1
         kind = kinds[t]
+        within = TEETH_UPPER <= kind <= TONGUE  # shows only inside the mouth, whatever the shape of the jaw does
         if (kind != HAIR and area >= 0) or abs(area) < 1e-9:  # y points down: a front face has negative area
             continue
         left = max(int(np.ceil(x0 + min(0.0, min(x1, x2)) - 0.5)), 0)
@@ -143,7 +144,11 @@ def rasterise(posed, screen, triangles, kinds, attr, side, table, curl):  # type
                 z = z0 + b * z1 + c * z2
                 if z <= depth[row, column]:
                     continue
-                if kind >= HAIR and not _covered(kind, attr, i, j, k, 1 - b - c, b, c, table, curl):
+                if within:
+                    below = hit[row, column]
+                    if below < 0 or not (kinds[below] == MOUTH_WALL or TEETH_UPPER <= kinds[below] <= TONGUE):
+                        continue
+                if HAIR <= kind <= BEARD and not _covered(kind, attr, i, j, k, 1 - b - c, b, c, table, curl):
                     continue
                 depth[row, column] = z
                 hit[row, column] = t

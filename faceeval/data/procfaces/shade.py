@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from faceeval.data.procfaces.noise import noise2, ramp
-from faceeval.data.procfaces.raster import BEARD, EYE_LEFT, EYE_RIGHT, FRAME, HAIR, SKIN, TONGUE
+from faceeval.data.procfaces.raster import BEARD, EYE_LEFT, EYE_RIGHT, FRAME, HAIR, MOUTH_WALL, SKIN, TONGUE
 from faceeval.data.procfaces.skin import age_lines, beard_cover, brow_cover, bump, groove, lid_distance
 
 (
@@ -285,7 +285,7 @@ def shade(hit, weights, posed, normals, triangles, kinds, attr, paint, light, tu
                     colour[m] = a[m]
                 _lit(colour, light, nx, ny, nz, 1.0, 0.9, 30.0, 0.0)
                 codes[row, column] = GLASSES_CODE
-            elif kind == SKIN:
+            elif kind == SKIN or kind == MOUTH_WALL:
                 code, depth, gloss = skin_colour(colour, paint, table, a[0], a[1], a[2], a[3], a[5])
                 if depth > 0.0:
                     for m in range(3):

@@ -96,7 +96,9 @@ def age_lines(table, x, y, z, ox, oy):  # type: ignore[no-untyped-def]
     if 0.35 < y < 0.8 and ax < 0.2:
         depth = max(depth, groove(ax - 0.1, 0.03) * ramp(0.35, 0.45, y) * ramp(0.8, 0.65, y) * 0.7)
     if -1.7 < y < -1.05 and 0.3 < ax < 0.8:
-        depth = max(depth, groove(ax - 0.47 - 0.12 * (-1.05 - y), 0.04) * ramp(-1.7, -1.5, y) * ramp(-1.0, -1.12, y) * 0.6)
+        depth = max(
+            depth, groove(ax - 0.47 - 0.12 * (-1.05 - y), 0.04) * ramp(-1.7, -1.5, y) * ramp(-1.0, -1.12, y) * 0.6
+        )
     return depth
 
 
@@ -107,7 +109,7 @@ def brow_cover(table, x, y, thickness, ox):  # type: ignore[no-untyped-def]
     if ax < 0.12 or ax > 1.1 or y < 0.2 or y > 0.85:
         return 0.0
     s = (ax - 0.2) / 0.76
-    middle = 0.40 + 0.2 * np.sin(min(max(s, 0.0), 1.0) * 2.2)
+    middle = 0.455 + 0.10 * np.sin(min(max(s, 0.0), 1.0) * 2.6) - 0.05 * s
     half = thickness * (0.055 + 0.05 * ramp(-0.1, 0.3, s)) * (1.0 - 0.75 * ramp(0.5, 1.05, s))
     cross = abs(y - middle) / half
     hairs = noise2(table, (x * 34.0 + np.sign(x) * y * -22.0) + ox, y * 9.0)
@@ -153,7 +155,9 @@ def beard_cover(table, x, y, z, style, lips):  # type: ignore[no-untyped-def]
 def moles_of(seed: int) -> tuple[F32, float, F32]:
     """Places and sizes of an identity's moles (MOLES, 3), its freckles 0..1, and its place in the noise table."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    moles = np.stack([rng.uniform(-0.95, 0.95, MOLES), rng.uniform(-1.5, 1.2, MOLES), rng.uniform(0.018, 0.042, MOLES)], 1)
+    moles = np.stack(
+        [rng.uniform(-0.95, 0.95, MOLES), rng.uniform(-1.5, 1.2, MOLES), rng.uniform(0.018, 0.042, MOLES)], 1
+    )
     moles[rng.random(MOLES) < 0.45, 2] = 0.0
     freckles = float(max(0.0, rng.uniform(-1.4, 1.0)))
     return moles.astype(np.float32), freckles, rng.uniform(0, 250, 4).astype(np.float32)
