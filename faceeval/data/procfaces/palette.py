@@ -11,11 +11,11 @@ from faceeval.data.procfaces.factors import RGB
 # darkest and lightest usual skin of the African, Asian and European heads
 SKIN_RANGES: tuple[tuple[RGB, RGB], ...] = (
     ((0.25, 0.155, 0.11), (0.54, 0.365, 0.27)),
-    ((0.66, 0.475, 0.345), (0.85, 0.675, 0.535)),
-    ((0.72, 0.52, 0.41), (0.87, 0.685, 0.58)),
+    ((0.66, 0.475, 0.345), (0.83, 0.655, 0.515)),
+    ((0.70, 0.50, 0.39), (0.85, 0.66, 0.55)),
 )
-PORCELAIN: RGB = (0.97, 0.905, 0.87)
-PALENESS = 0.82  # so near to porcelain that every pale skin is lighter and greyer than anybody's usual one
+PORCELAIN: RGB = (0.94, 0.845, 0.795)
+PALENESS = 0.78  # so near to porcelain that every pale skin is lighter and greyer than anybody's usual one
 
 # iris colour, and how often each ancestry has it
 EYES: tuple[tuple[RGB, tuple[float, float, float]], ...] = (

@@ -199,7 +199,7 @@ def _style(index: int) -> Style:
     draws = Draws(key("image", index, "style"))
     return Style(
         background=palette.backdrop(draws),
-        background_kind=draws.choice(range(4)),
+        background_kind=draws.choice(range(4), (3, 3, 3, 1)),
         background_seed=draws.seed(),
         clothes=palette.cloth(draws, 0.35),
         light=(draws.normal(0.0, 28.0, -60.0, 60.0), draws.normal(20.0, 15.0, -10.0, 50.0)),
