@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""Holds the rendered faces in the cache against the manifest, their own records, and the renderer."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from faceeval.data.manifest import Finding, Manifest
+from faceeval.data.procfaces.factors import ATTRIBUTE_NAMES
+from faceeval.data.procfaces.population import SET_VERSION, attribute_table, indices_of
+from faceeval.data.procfaces.standard import set_folder
+from faceeval.data.procfaces.store import Stored, open_stored
+from faceeval.data.procfaces.workers import render_batch
+from faceeval.data.table import Progress
+
+BLOCK = 500  # images hashed at once
+RENDERED_AGAIN = 8  # images of each set compared with the renderer
+TOLERANCE = 1  # grey levels; processors may round the last one differently
+
+
+def check_cache(manifest: Manifest, progress: Progress | None = None) -> list[Finding]:
+    """Checks every set that has been rendered: whole, as recorded, as many as published, and as the renderer makes it.
+
+    Args:
+        manifest: What the standard set is.
+        progress: Called with (done, total) images.
+
+    Returns:
+        What differs; a note where nothing has been rendered yet.
+    """
+    findings = []
+    if manifest.version != str(SET_VERSION) or manifest.attributes != ATTRIBUTE_NAMES:
+        findings.append(Finding("error", "manifest", f"is not of version {SET_VERSION} of the set"))
+    folder = set_folder()
+    found = [
+        (split, path)
+        for split in manifest.splits
+        for path in sorted(folder.glob(f"{split}-*.json"))
+        if path.stem.removeprefix(f"{split}-").isdigit()
+    ]
+    if not found:
+        return [
+            *findings,
+            Finding("note", "cache", "nothing rendered yet; `faceeval data build` renders the whole set"),
+        ]
+    total = sum(manifest.splits[split] for split, _ in found)
+    done = 0
+    for split, record in found:
+        findings += _check_set(manifest.splits[split], split, record)
+        done += manifest.splits[split]
+        if progress:
+            progress(done, total)
+    return findings
+
+
+def _check_set(count: int, split: str, record: Path) -> Iterator[Finding]:
+    """Checks one split at one size."""
+    size = int(record.stem.removeprefix(f"{split}-"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        stored = open_stored(record.parent, record.stem, count, size)
+    if stored is None:
+        said = "; ".join(str(warning.message) for warning in caught) or "cannot be opened"
+        yield Finding("error", record.name, said)
+        return
+    if _digest(stored, count) != stored.images_sha256:
+        yield Finding("error", record.stem, "other pixels than were written; delete the file to render it again")
+    table = attribute_table(split)
+    for column, name in enumerate(ATTRIBUTE_NAMES):
+        if not np.array_equal(stored.labels.attributes[:, column], table[name]):
+            yield Finding("error", record.stem, f"labels of {name} differ from those of set version {SET_VERSION}")
+    rows = np.linspace(0, count - 1, RENDERED_AGAIN).astype(np.int64)
+    again, _ = render_batch([indices_of(split)[row] for row in rows], size)
+    apart = int(np.abs(again.astype(np.int16) - stored.read(rows)).max())
+    if apart > TOLERANCE:
+        yield Finding("error", record.stem, f"differs by up to {apart} grey levels from what is rendered here now")
+
+
+def _digest(stored: Stored, count: int) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, count, BLOCK):
+        digest.update(stored.read(np.arange(start, min(start + BLOCK, count))).data)
+    return digest.hexdigest()
