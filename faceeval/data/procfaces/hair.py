@@ -25,7 +25,7 @@ LINE_POLAR = np.array([1.10, 1.08, 1.10, 1.27, 1.55, 1.84, 1.76, 1.74, 1.98, 2.2
 
 class Cut(NamedTuple):
     """A hair style: thickness on top, at the side and at the back; height where it ends; 1 where it is curly;
-    sideways sweep of the top; volume of the fall."""
+    sideways sweep of the top; volume of the fall; height of the knot."""
 
     top: float
     side: float
@@ -34,16 +34,17 @@ class Cut(NamedTuple):
     curl: float
     sweep: float
     fall: float
+    knot: float
 
 
 CUTS: dict[str, Cut] = {
-    "short": Cut(0.24, 0.12, 0.12, 9.0, 0.12, 0.0, 0.0),
-    "crop": Cut(0.06, 0.05, 0.05, 9.0, 0.3, 0.0, 0.0),
-    "side": Cut(0.36, 0.13, 0.14, 9.0, 0.0, 0.55, 0.0),
-    "curly": Cut(0.45, 0.36, 0.36, 9.0, 1.0, 0.0, 0.0),
-    "bob": Cut(0.27, 0.30, 0.30, -1.25, 0.0, 0.2, 0.3),
-    "long": Cut(0.25, 0.30, 0.30, -3.2, 0.05, 0.35, 0.45),
-    "bun": Cut(0.13, 0.10, 0.10, 9.0, 0.0, 0.0, 0.0),
+    "short": Cut(0.24, 0.12, 0.12, 9.0, 0.12, 0.0, 0.0, 0.0),
+    "crop": Cut(0.06, 0.05, 0.05, 9.0, 0.3, 0.0, 0.0, 0.0),
+    "side": Cut(0.36, 0.13, 0.14, 9.0, 0.0, 0.55, 0.0, 0.0),
+    "curly": Cut(0.45, 0.36, 0.36, 9.0, 1.0, 0.0, 0.0, 0.0),
+    "bob": Cut(0.27, 0.30, 0.30, -1.25, 0.0, 0.2, 0.3, 0.0),
+    "long": Cut(0.25, 0.30, 0.30, -3.2, 0.05, 0.35, 0.45, 0.0),
+    "bun": Cut(0.12, 0.10, 0.10, 9.0, 0.0, 0.0, 0.0, 0.85),
 }
 
 
@@ -73,7 +74,7 @@ def _sheet(scalp, line, cut, bangs, seed_x, seed_y, table):  # type: ignore[no-u
         ragged = noise2(table, i * 0.9 + seed_x, seed_y) - 0.5
         fringe = bangs * ramp(50.0, 38.0, away)
         hangs = falls and away > 47.0
-        end = line[i] + 0.03
+        end = line[i] + 0.03 + 0.25 * max(cut[5] - 0.3, 0.0) * ramp(-25.0, 30.0, away * side) * ramp(62.0, 40.0, away)
         if fringe > 0.0:
             end = end + (1.50 + 0.10 * ragged - end) * fringe
         drop_from = 1.62
@@ -102,6 +103,7 @@ def _sheet(scalp, line, cut, bangs, seed_x, seed_y, table):  # type: ignore[no-u
                 edge = min(1.0, (1.0 - t) * 7.0)
                 thick *= 0.12 + 0.88 * np.sqrt(edge) if fringe < 0.5 else 0.45 + 0.55 * edge
             thick *= 1.0 + cut[5] * 0.5 * side * up
+            thick += cut[7] * np.exp(-(((polar - 0.40) / 0.24) ** 2)) * ramp(80.0, 150.0, away)
             for layer in range(LAYERS):
                 h = (layer + 0.35) / (LAYERS - 0.65)
                 n = (layer * columns + column) * ROWS + j

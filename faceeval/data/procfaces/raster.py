@@ -9,9 +9,9 @@ from numba import njit
 from faceeval.data.procfaces.noise import noise2, ramp
 
 DISTANCE = 14.0  # of the camera, in eye distances
-SPREAD = 0.222  # eye distance as a share of the side, at the eyes' depth
+SPREAD = 0.236  # eye distance as a share of the side, at the eyes' depth
 EYE_DEPTH = 1.5
-EYE_HEIGHT, EYE_ROW = 0.14, 0.5
+EYE_HEIGHT, EYE_ROW = 0.14, 0.505
 
 # what a triangle is made of; parts of the head's own mesh keep their code from the data file
 SKIN, EYE_LEFT, EYE_RIGHT, TEETH_UPPER, TEETH_LOWER, TONGUE, HAIR, BEARD, FRAME, MOUTH_WALL = range(10)
@@ -81,8 +81,8 @@ def _covered(kind, attr, i, j, k, a, b, c, table, curl):  # type: ignore[no-unty
         layer = a * attr[i, 2] + b * attr[j, 2] + c * attr[k, 2]
         thin = a * attr[i, 3] + b * attr[j, 3] + c * attr[k, 3]
         bend = (noise2(table, u * 9.0, t * 2.0) - 0.5) * 0.25
-        strand = noise2(table, (u + bend) * 30.0, t * (1.5 + 22.0 * curl))
-        strand = 0.55 * strand + 0.45 * noise2(table, (u + bend) * 13.0, t * (1.0 + 12.0 * curl) + 31.0)
+        strand = noise2(table, (u + bend) * 11.0, t * (1.2 + 9.0 * curl))
+        strand = 0.6 * strand + 0.4 * noise2(table, (u + bend) * 4.5, t * (0.8 + 4.0 * curl) + 31.0)
         return strand > layer * 0.52 + thin * 0.75
     if kind == BEARD:
         x = a * attr[i, 0] + b * attr[j, 0] + c * attr[k, 0]
@@ -142,12 +142,14 @@ def rasterise(posed, screen, triangles, kinds, attr, side, table, curl):  # type
                 if b < 0 or c < 0 or b + c > 1:
                     continue
                 z = z0 + b * z1 + c * z2
-                if z <= depth[row, column]:
-                    continue
+                inside = False
                 if within:
                     below = hit[row, column]
-                    if below < 0 or not (kinds[below] == MOUTH_WALL or TEETH_UPPER <= kinds[below] <= TONGUE):
+                    inside = below >= 0 and kinds[below] == MOUTH_WALL
+                    if not inside and (below < 0 or kinds[below] < TEETH_UPPER or kinds[below] > TONGUE):
                         continue
+                if z <= depth[row, column] and not inside:
+                    continue
                 if HAIR <= kind <= BEARD and not _covered(kind, attr, i, j, k, 1 - b - c, b, c, table, curl):
                     continue
                 depth[row, column] = z

@@ -38,7 +38,7 @@ def _flaws(colour, paint, table, x, y, z):  # type: ignore[no-untyped-def]
     fine = noise2(table, x * 9.0 + oy, y * 9.0 + ox) - 0.5
     tone = 1.0 + 0.10 * blotch + 0.06 * fine
     red = 0.16 * bump(ax - 0.72, y + 0.5, 0.42) + 0.18 * bump(x, y + 0.45, 0.24) + 0.08 * bump(x, y + 1.45, 0.3)
-    red = (red + 0.07 * blotch) * paint.warmth if z > 0.3 else 0.0
+    red = (red + 0.07 * blotch) * paint.warmth * ramp(0.3, 1.1, z)
     colour[0] *= tone * (1.0 + 0.25 * red)
     colour[1] *= tone * (1.0 - 0.9 * red)
     colour[2] *= tone * (1.0 - 0.9 * red)
@@ -106,7 +106,7 @@ def skin_colour(colour, paint, table, x, y, z, lips, inside):  # type: ignore[no
     _flaws(colour, paint, table, x, y, z)
     depth = age_lines(table, x, y, z, paint.offset[2], paint.offset[3]) * paint.old if paint.old > 0.0 else 0.0
     if paint.makeup > 0.0 and z > 0.4:
-        share = bump((abs(x) - 0.85) * 0.8, (y + 0.42 - 0.35 * (abs(x) - 0.8)) * 1.4, 0.28) * 0.5
+        share = bump((abs(x) - 0.82) * 0.8, (y + 0.40 - 0.35 * (abs(x) - 0.8)) * 1.4, 0.28) * 0.32 * ramp(0.4, 1.0, z)
         colour[1] *= 1 - share * 0.75
         colour[2] *= 1 - share * 0.55
     _eye_area(colour, paint, x, y, z)
@@ -199,7 +199,7 @@ def _lit(colour, light, nx, ny, nz, open_sky, gloss, sharp, warm):  # type: igno
     for c in range(3):
         wrap = warm * (0.30 - 0.11 * c) + 0.08
         diffuse = max((ndl + wrap) / (1.0 + wrap), 0.0)
-        colour[c] = colour[c] * (sky + key * light[3 + c] * diffuse * shadow) * 1.12 + shine * light[3 + c]
+        colour[c] = colour[c] * (sky + key * light[3 + c] * diffuse * shadow) * 1.3 + shine * light[3 + c]
 
 
 @njit(cache=True, nogil=True)
@@ -208,11 +208,11 @@ def _hair_lit(colour, paint, table, light, a, nx, ny, nz, tx, ty, tz):  # type: 
     bend = (noise2(table, a[0] * 9.0, a[1] * 2.0) - 0.5) * 0.25
     strand = noise2(table, (a[0] + bend) * 22.0 + 9.0, a[1] * 1.2)
     lock = noise2(table, a[0] * 4.0 + 77.0, a[1] * 0.8)
-    tone = (0.55 + 0.55 * strand + 0.5 * (lock - 0.5)) * (0.55 + 0.45 * a[4])
+    tone = (0.68 + 0.42 * strand + 0.5 * (lock - 0.5)) * (0.5 + 0.5 * a[4])
     tdl = tx * light[0] + ty * light[1] + tz * light[2]
     sine = np.sqrt(max(1 - tdl * tdl, 0.0))
     ndl = nx * light[0] + ny * light[1] + nz * light[2]
-    facing = max((ndl + 0.35) / 1.35, 0.0)
+    facing = max((ndl + 0.7) / 1.7, 0.0)
     hx, hy, hz = light[0], light[1], light[2] + 1.0
     norm = np.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6
     tdh = (tx * hx + ty * hy + tz * hz) / norm + (strand - 0.5) * 0.3

@@ -70,7 +70,7 @@ def groove(distance, width):  # type: ignore[no-untyped-def]
 def age_lines(table, x, y, z, ox, oy):  # type: ignore[no-untyped-def]
     """Depth 0..1 of the lines of an old face at a place: forehead, crow's feet, nose to mouth, bags, frown, chin."""
     ax = abs(x)
-    if z < 0.4:
+    if z < 0.3:
         return 0.0
     depth = 0.0
     if 0.62 < y < 1.5 and ax < 1.05:
@@ -79,11 +79,11 @@ def age_lines(table, x, y, z, ox, oy):  # type: ignore[no-untyped-def]
         line = groove(phase - np.floor(phase) - 0.5, 0.17)
         depth = line * ramp(1.0, 0.65, ax) * ramp(0.62, 0.7, y) * ramp(1.42, 1.2, y) * 0.85
         depth *= 0.55 + 0.45 * noise2(table, x * 3.0 + ox, np.floor(phase) * 7.0 + oy)
-    if -0.3 < y < 0.6 and 0.8 < ax < 1.2:
+    if -0.3 < y < 0.6 and 0.78 < ax < 1.15:
         dx, dy = ax - 0.66, y - 0.12
         angle = np.arctan2(dy, dx) / 0.26 + 0.4 * noise2(table, ax * 4.0 + ox, oy)
         line = groove(angle - np.floor(angle) - 0.5, 0.2)
-        depth = max(depth, line * ramp(0.8, 0.88, ax) * ramp(1.18, 1.0, ax) * ramp(0.42, 0.3, abs(dy)) * 0.8)
+        depth = max(depth, line * ramp(0.78, 0.86, ax) * ramp(1.1, 0.92, ax) * ramp(0.3, 0.15, abs(dy)) * 0.8)
     if -1.3 < y < -0.38 and 0.2 < ax < 0.8:
         s = (-0.4 - y) / 0.9
         curve = 0.3 + 0.3 * np.sqrt(max(s, 0.0)) - 0.1 * max(s - 0.6, 0.0)
@@ -99,7 +99,7 @@ def age_lines(table, x, y, z, ox, oy):  # type: ignore[no-untyped-def]
         depth = max(
             depth, groove(ax - 0.47 - 0.12 * (-1.05 - y), 0.04) * ramp(-1.7, -1.5, y) * ramp(-1.0, -1.12, y) * 0.6
         )
-    return depth
+    return depth * ramp(0.3, 0.9, z)
 
 
 @njit(cache=True, nogil=True)
@@ -181,7 +181,7 @@ def paint_of(factors: Factors, data: HeadData, hair: F32, hairline: F32) -> Pain
         gaze=np.asarray(factors.mimic.gaze, np.float32), hairline=hairline, offset=offset,
         beard_colour=np.asarray(beard, np.float32),
         lipstick=float(attributes.lipstick), makeup=float(attributes.heavy_makeup), old=old,
-        bushy=(1.55 + 0.5 * identity.brows if attributes.bushy_eyebrows else 0.5 + 0.45 * identity.brows),
+        bushy=(1.25 + 0.35 * identity.brows if attributes.bushy_eyebrows else 0.42 + 0.33 * identity.brows),
         freckles=freckles * (1 - dark), haired=float(not attributes.bald),
         stubble=0.0 if attributes.no_beard else details.beard_density, beard_style=int(details.beard_style),
         warmth=1.0 - 0.5 * dark,

@@ -127,7 +127,7 @@ def glasses_mesh(factors: Factors, data: HeadData, form: F32) -> tuple[F32, F32,
     outer = middle[0] + width
     for side in (1, -1):
         hinge = np.array([outer - 0.02, middle[1] + 0.10, middle[2] - 0.10 * outer**2])
-        corner = np.array([max(outer + 0.08, ear[0] - 0.04), middle[1] + 0.10, hinge[2] - 0.18])
+        corner = np.array([outer + 0.07, middle[1] + 0.10, hinge[2] - 0.12])
         end = np.array([ear[0] + 0.07, ear[1] + 0.03, ear[2] - 0.1])
         share = np.linspace(0, 1, 6)[:, None]
         path = np.concatenate([hinge[None], corner + (end - corner) * share])
@@ -159,6 +159,6 @@ def with_lenses(
         rows, columns = np.nonzero((hit >= 0) & (near > depth) & (codes > 0))
         x = (columns - screen[0, 0]) / view[-1] / 0.16
         y = (rows - screen[0, 1]) / view[-1] / 0.16
-        streak = np.exp(-(((x - y + 0.35) / 0.28) ** 2)) * 0.10
+        streak = np.exp(-(((x - y + 0.35) / 0.22) ** 2)) * 0.06
         seen = samples[rows, columns]
-        samples[rows, columns] = seen * np.float32([0.90, 0.92, 0.92]) + (0.018 + streak)[:, None].astype(np.float32)
+        samples[rows, columns] = seen * np.float32([0.94, 0.95, 0.95]) + (0.004 + streak)[:, None].astype(np.float32)
