@@ -303,3 +303,10 @@ def test_a_contact_sheet_lays_images_in_rows() -> None:
     assert contact_sheet(images, columns=5).shape == (3, 2, 10)
     with pytest.raises(InputError, match="at least one image"):
         contact_sheet(images[:0])
+
+
+def test_the_manual_lists_every_crop_as_it_is() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    for name, box in CROPS.items():
+        place = f"{box.top}, {box.left}, {box.size}" if box else "the whole image"
+        assert f"| `{name}` | {place}" in manual
