@@ -11,7 +11,7 @@ SCALP_AZIMUTHS, SCALP_POLARS = 64, 28
 SCALP_POLAR_MAX = 2.45
 LID_ANGLES = 32
 # places of the points in the frontal view of the base head, eyes one unit apart
-_HALF_JAW = ((-1.22, 0.1), (-1.2, -0.2), (-1.16, -0.5), (-1.1, -0.8), (-0.98, -1.1), (-0.8, -1.35), (-0.58, -1.55), (-0.3, -1.66))
+_HALF_JAW = ((-1.09, 0.1), (-1.08, -0.2), (-1.06, -0.5), (-1.0, -0.8), (-0.88, -1.08), (-0.72, -1.3), (-0.5, -1.48), (-0.26, -1.62))
 JAW_XY = (*_HALF_JAW, (0.0, -1.69), *((-x, y) for x, y in reversed(_HALF_JAW)))
 _HALF_BROW = ((-0.95, 0.42), (-0.8, 0.53), (-0.62, 0.57), (-0.42, 0.53), (-0.24, 0.45))
 BROW_XY = (*_HALF_BROW, *((-x, y) for x, y in reversed(_HALF_BROW)))
@@ -147,8 +147,8 @@ def frontal_landmarks(
     body = np.zeros(len(rest), bool)
     body[triangles[parts == 0]] = True
     front = np.flatnonzero(body & (normals[:, 2] > 0.15) & (rest[:, 2] > 0.5) & (masks[:, 3] < 128))
-    rim = np.flatnonzero(body & (normals[:, 2] > -0.2) & (rest[:, 2] > 0.25) & (masks[:, 3] < 128))
-    points = [_nearest(rest, rim, x, y) for x, y in JAW_XY]
+    rim = body & (normals[:, 2] > -0.2) & (rest[:, 2] > 0.45) & (masks[:, 3] < 128)
+    points = [_nearest(rest, np.flatnonzero(rim & (rest[:, 2] > (1.0 if y < -1.2 else 0.45))), x, y) for x, y in JAW_XY]
     points += [_nearest(rest, front, x, y) for x, y in BROW_XY + NOSE_XY]
     centre, radius = arrays["eye_centre"], arrays["lid_radius"]
     for side, angles in ((-1, (0, 55, 125, 180, 235, 305)), (1, (180, 125, 55, 0, 305, 235))):

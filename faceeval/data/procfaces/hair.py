@@ -25,7 +25,7 @@ LINE_POLAR = np.array([1.10, 1.08, 1.10, 1.27, 1.55, 1.84, 1.76, 1.74, 1.98, 2.2
 
 class Cut(NamedTuple):
     """A hair style: thickness on top, at the side and at the back; height where it ends; 1 where it is curly;
-    sideways sweep of the top; volume of the fall; height of the knot."""
+    sideways sweep of the top; volume of the fall; 1 for a knot."""
 
     top: float
     side: float
@@ -44,7 +44,7 @@ CUTS: dict[str, Cut] = {
     "curly": Cut(0.45, 0.36, 0.36, 9.0, 1.0, 0.0, 0.0, 0.0),
     "bob": Cut(0.27, 0.30, 0.30, -1.25, 0.0, 0.2, 0.3, 0.0),
     "long": Cut(0.25, 0.30, 0.30, -3.2, 0.05, 0.35, 0.45, 0.0),
-    "bun": Cut(0.12, 0.10, 0.10, 9.0, 0.0, 0.0, 0.0, 0.85),
+    "bun": Cut(0.12, 0.10, 0.10, 9.0, 0.0, 0.0, 0.0, 1.0),
 }
 
 
@@ -103,7 +103,6 @@ def _sheet(scalp, line, cut, bangs, seed_x, seed_y, table):  # type: ignore[no-u
                 edge = min(1.0, (1.0 - t) * 7.0)
                 thick *= 0.12 + 0.88 * np.sqrt(edge) if fringe < 0.5 else 0.45 + 0.55 * edge
             thick *= 1.0 + cut[5] * 0.5 * side * up
-            thick += cut[7] * np.exp(-(((polar - 0.40) / 0.24) ** 2)) * ramp(80.0, 150.0, away)
             for layer in range(LAYERS):
                 h = (layer + 0.35) / (LAYERS - 0.65)
                 n = (layer * columns + column) * ROWS + j
@@ -118,10 +117,31 @@ def _sheet(scalp, line, cut, bangs, seed_x, seed_y, table):  # type: ignore[no-u
                 attr[n, 1] = polar * 3.0 + drop * 9.0
                 attr[n, 2] = h if layer > 0 else 0.0
                 tip = ramp(0.80, 1.0, t)
-                attr[n, 3] = tip * (0.55 + 0.45 * h) if (hangs or fringe > 0.3) else ramp(0.90, 1.0, t) * 0.9
+                attr[n, 3] = (tip if fringe < 0.3 else ramp(0.88, 1.0, t)) * (0.55 + 0.45 * h) if (hangs or fringe > 0.3) else ramp(0.90, 1.0, t) * 0.9
                 attr[n, 4] = 0.45 + 0.55 * h
                 attr[n, 5] = t
     return points, attr
+
+
+def _knot(middle: F32) -> tuple[F32, F32, np.ndarray]:
+    """A ball of wound strands in three layers."""
+    turn, rise = np.meshgrid(np.linspace(0, 2 * np.pi, 17), np.linspace(0.02, np.pi - 0.02, 10), indexing="ij")
+    ball = np.stack([np.sin(rise) * np.sin(turn), 0.85 * np.cos(rise), np.sin(rise) * np.cos(turn)], -1).reshape(-1, 3)
+    strands = np.zeros((len(ball), 6))
+    strands[:, 0], strands[:, 1], strands[:, 4] = (rise * 5.0).ravel(), (turn * 1.5).ravel(), 0.8
+    i, j = np.meshgrid(np.arange(16), np.arange(9), indexing="ij")
+    a = (i * 10 + j).ravel()
+    quads = np.concatenate([np.stack([a, a + 10, a + 11], 1), np.stack([a, a + 11, a + 1], 1)])
+    places, attrs, triangles = [], [], []
+    for layer, radius in enumerate((0.40, 0.43, 0.47)):
+        strands[:, 2] = 0.5 * layer
+        places.append(middle + radius * ball)
+        attrs.append(strands.copy())
+        triangles.append(quads + layer * len(ball))
+    return (
+        np.concatenate(places).astype(np.float32), np.concatenate(attrs).astype(np.float32),
+        np.concatenate(triangles).astype(np.int32),
+    )  # fmt: skip
 
 
 def _sheet_triangles(azimuths: int) -> np.ndarray:
@@ -143,7 +163,11 @@ def hair_mesh(factors: Factors, data: HeadData, form: F32, line: F32) -> tuple[F
     place = np.random.Generator(np.random.PCG64(factors.details.hair_seed)).uniform(0, 200, 2)
     scalp = np.einsum("apk,apkc->apc", data.scalp_weights, form[data.scalp_corners]).astype(np.float32)
     points, attr = _sheet(scalp, line, cut, float(factors.attributes.bangs), place[0], place[1], TABLE)
-    return points, attr, TRIANGLES
+    if cut[7] == 0:
+        return points, attr, TRIANGLES
+    ball, strands, triangles = _knot(scalp[scalp.shape[0] // 2, 4] + np.float32([0.0, 0.34, 0.0]))
+    triangles = triangles + np.int32(len(points))
+    return np.concatenate([points, ball]), np.concatenate([attr, strands]), np.concatenate([TRIANGLES, triangles])
 
 
 def hair_colour(factors: Factors) -> F32:

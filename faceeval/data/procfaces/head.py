@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from faceeval.data.procfaces.factors import Factors
-from faceeval.data.procfaces.raster import MOUTH_WALL
+from faceeval.data.procfaces.raster import MOUTH_WALL, TEETH_UPPER
 
 F32 = NDArray[np.float32]
 DATA = Path(__file__).with_name("head.npz")
@@ -22,7 +22,8 @@ CONTROL_GAIN = np.array([
     0.40, 0.40, 0.75, 0.75, 0.9, 1.1, 0.9, 0.75, 1.3, 1.0, 1.15, 0.9,
     0.8, 1.2, 0.9, 1.1, 1.4, 1.2, 1.6, 1.4, 0.9, 1.1, 1.0, 0.8,
 ])  # fmt: skip
-JAW_GAIN = 0.62
+JAW_GAIN = 0.72
+GENDER_GAIN = 1.25  # past the source's shapes, which differ little in the face
 
 # expression -> share of each facial unit at intensity 1; none parts the lips much, for that is Mouth_Slightly_Open's
 MIMIC: dict[str, dict[str, float]] = {
@@ -30,7 +31,7 @@ MIMIC: dict[str, dict[str, float]] = {
     "happy": {"mouthSmileLeft": 0.95, "mouthSmileRight": 0.95, "cheekSquint": 0.7, "eyeSquint": 0.35},
     "sad": {"mouthFrown": 1.3, "browInnerUp": 1.3, "eyeBlink": 0.18, "mouthShrugLower": 0.5, "eyeSquint": 0.3},
     "surprise": {
-        "browInnerUp": 1.3, "browOuterUpLeft": 1.3, "browOuterUpRight": 1.3, "eyeWide": 1.4, "mouthFunnel": 0.3,
+        "browInnerUp": 1.7, "browOuterUpLeft": 1.7, "browOuterUpRight": 1.7, "eyeWide": 1.6, "mouthFunnel": 0.3,
     },
     "fear": {
         "browInnerUp": 1.4, "browDown": 0.4, "eyeWide": 1.3, "mouthStretch": 1.2, "mouthFrown": 0.5,
@@ -107,14 +108,15 @@ def head_data() -> HeadData:
     with np.load(DATA, allow_pickle=False) as stored:
         raw = {name: stored[name] for name in stored.files}
     rest = raw["rest"].astype(np.float32)
+    rest[raw["vertex_part"] == TEETH_UPPER, 1] -= 0.10  # an open mouth shows them
     masks = raw["masks"].astype(np.float32) / 255
     attr = np.zeros((len(rest), 6), np.float32)
     attr[:, :3] = rest
     attr[:, 3] = masks[:, 0]
     attr[:, 4] = raw["occlusion"] / np.float32(255)
     attr[:, 5] = masks[:, 3]
-    triangles = raw["triangles"].astype(np.int32)
-    parts = raw["parts"]
+    order = np.argsort(raw["parts"], kind="stable")  # the body first: the rasteriser lays teeth over the mouth's wall
+    triangles, parts = raw["triangles"][order].astype(np.int32), raw["parts"][order]
     parts[(parts == 0) & (masks[triangles, 3].min(1) > 0.5)] = MOUTH_WALL
     return HeadData(
         rest=rest, triangles=triangles, parts=parts, attr=attr, follow=follow_weight(rest),
@@ -152,10 +154,12 @@ def form_coefficients(factors: Factors, names: dict[str, int]) -> F32:
     """Weights of the targets that make the person: ancestry, gender, age, weight and the face controls."""
     result = np.zeros(len(names), np.float32)
     gender = "male" if factors.attributes.male else "female"
+    other = "female" if factors.attributes.male else "male"
     old = oldness(factors)
     for ancestry, share in zip(("african", "asian", "caucasian"), factors.identity.ancestry, strict=True):
-        result[names[f"{ancestry}-{gender}-young"]] = share * (1 - old)
-        result[names[f"{ancestry}-{gender}-old"]] = share * old
+        for shape, gain in ((gender, GENDER_GAIN), (other, 1 - GENDER_GAIN)):
+            result[names[f"{ancestry}-{shape}-young"]] = gain * share * (1 - old)
+            result[names[f"{ancestry}-{shape}-old"]] = gain * share * old
     fullness = 2 * factors.identity.weight - 1
     result[names["full" if fullness > 0 else "thin"]] = 0.7 * abs(fullness)
     result[names["head_age"]] = old

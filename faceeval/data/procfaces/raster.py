@@ -82,15 +82,15 @@ def _covered(kind, attr, i, j, k, a, b, c, table, curl):  # type: ignore[no-unty
         thin = a * attr[i, 3] + b * attr[j, 3] + c * attr[k, 3]
         bend = (noise2(table, u * 9.0, t * 2.0) - 0.5) * 0.25
         strand = noise2(table, (u + bend) * 11.0, t * (1.2 + 9.0 * curl))
-        strand = 0.6 * strand + 0.4 * noise2(table, (u + bend) * 4.5, t * (0.8 + 4.0 * curl) + 31.0)
-        return strand > layer * 0.52 + thin * 0.75
+        strand = 0.5 * strand + 0.5 * noise2(table, (u + bend) * 4.5, t * (0.8 + 4.0 * curl) + 31.0)
+        return strand > layer * 0.58 + thin * 0.75
     if kind == BEARD:
         x = a * attr[i, 0] + b * attr[j, 0] + c * attr[k, 0]
         y = a * attr[i, 1] + b * attr[j, 1] + c * attr[k, 1]
         layer = a * attr[i, 3] + b * attr[j, 3] + c * attr[k, 3]
         weight = a * attr[i, 5] + b * attr[j, 5] + c * attr[k, 5]
-        strand = noise2(table, x * 26.0 + y * 5.0, y * 8.0)
-        return weight * (0.35 + 0.9 * strand) > 0.25 + layer * 0.55
+        strand = 0.6 * noise2(table, x * 44.0 + y * 9.0, y * 11.0) + 0.4 * noise2(table, x * 15.0, y * 6.0)
+        return weight * (0.6 + 0.8 * strand) > 0.28 + layer * 0.5
     return True
 
 

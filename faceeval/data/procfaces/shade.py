@@ -152,6 +152,9 @@ def _scalp(colour, paint, table, x, y, z, code):  # type: ignore[no-untyped-def]
     line = paint.hairline[k] * (1 - share) + paint.hairline[(k + 1) & 63] * share
     fuzz = (noise2(table, turn * 5.0, polar * 12.0) - 0.5) * 0.10
     cover = ramp(line + 0.035, line - 0.05, polar + fuzz) * 0.9
+    shade = 0.22 * ramp(line + 0.20, line, polar)  # the hair's shadow on the skin beside it
+    for c in range(3):
+        colour[c] *= 1 - shade
     if cover > 0.0:
         for c in range(3):
             colour[c] += (paint.hair[c] * 0.55 - colour[c]) * cover
@@ -175,9 +178,10 @@ def _eye_colour(colour, paint, table, x, y, z, left):  # type: ignore[no-untyped
         iris = paint.iris[c] * spokes * (1.0 - 0.72 * ramp(0.085, 0.115, r)) * (1.0 + 0.4 * ramp(0.1, 0.05, r))
         colour[c] += (iris - colour[c]) * inner
         colour[c] *= 1 - 0.97 * ramp(0.056, 0.042, r)
+    spark = ramp(0.030, 0.016, np.sqrt((x - cx + 0.032) ** 2 + (y - paint.eye_centre[1] - 0.035) ** 2))
     lid = ramp(0.02, 0.12, y - paint.eye_centre[1]) * 0.45
     for c in range(3):
-        colour[c] *= 1 - lid
+        colour[c] = colour[c] * (1 - lid) + 0.9 * spark
     return 0.9
 
 
@@ -199,7 +203,7 @@ def _lit(colour, light, nx, ny, nz, open_sky, gloss, sharp, warm):  # type: igno
     for c in range(3):
         wrap = warm * (0.30 - 0.11 * c) + 0.08
         diffuse = max((ndl + wrap) / (1.0 + wrap), 0.0)
-        colour[c] = colour[c] * (sky + key * light[3 + c] * diffuse * shadow) * 1.3 + shine * light[3 + c]
+        colour[c] = colour[c] * (sky + key * light[3 + c] * diffuse * shadow) * 1.12 + shine * light[3 + c]
 
 
 @njit(cache=True, nogil=True)
@@ -208,7 +212,7 @@ def _hair_lit(colour, paint, table, light, a, nx, ny, nz, tx, ty, tz):  # type: 
     bend = (noise2(table, a[0] * 9.0, a[1] * 2.0) - 0.5) * 0.25
     strand = noise2(table, (a[0] + bend) * 22.0 + 9.0, a[1] * 1.2)
     lock = noise2(table, a[0] * 4.0 + 77.0, a[1] * 0.8)
-    tone = (0.68 + 0.42 * strand + 0.5 * (lock - 0.5)) * (0.5 + 0.5 * a[4])
+    tone = (0.68 + 0.42 * strand + 0.7 * (lock - 0.5)) * (0.5 + 0.5 * a[4])
     tdl = tx * light[0] + ty * light[1] + tz * light[2]
     sine = np.sqrt(max(1 - tdl * tdl, 0.0))
     ndl = nx * light[0] + ny * light[1] + nz * light[2]
@@ -300,11 +304,11 @@ def shade(hit, weights, posed, normals, triangles, kinds, attr, paint, light, tu
                 codes[row, column] = EYES_CODE
             elif kind == TONGUE:
                 colour[0], colour[1], colour[2] = 0.42, 0.11, 0.11
-                _lit(colour, light, nx, ny, nz, a[4] * 0.8, 0.4, 20.0, 0.5)
+                _lit(colour, light, nx, ny, nz, 0.15 + 0.45 * ramp(1.1, 1.7, a[2]), 0.3, 20.0, 0.5)
                 codes[row, column] = MOUTH_CODE
             else:
                 colour[0], colour[1], colour[2] = 0.80, 0.74, 0.62
-                _lit(colour, light, nx, ny, nz, 0.25 + 0.75 * a[4], 0.5, 40.0, 0.1)
+                _lit(colour, light, nx, ny, nz, 0.1 + 0.75 * ramp(1.3, 1.85, a[2]), 0.4, 40.0, 0.1)
                 codes[row, column] = TEETH_CODE
             for m in range(3):
                 image[row, column, m] = colour[m]

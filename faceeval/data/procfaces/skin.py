@@ -87,7 +87,7 @@ def age_lines(table, x, y, z, ox, oy):  # type: ignore[no-untyped-def]
     if -1.3 < y < -0.38 and 0.2 < ax < 0.8:
         s = (-0.4 - y) / 0.9
         curve = 0.3 + 0.3 * np.sqrt(max(s, 0.0)) - 0.1 * max(s - 0.6, 0.0)
-        depth = max(depth, groove(ax - curve, 0.045) * ramp(-1.3, -1.05, y) * ramp(-0.38, -0.5, y))
+        depth = max(depth, 0.75 * groove(ax - curve, 0.045) * ramp(-1.3, -1.05, y) * ramp(-0.38, -0.5, y))
     if -0.35 < y < 0.1:
         dx = ax - 0.5
         curve = -0.13 - 0.12 * (1 - (dx / 0.34) ** 2)
@@ -171,15 +171,16 @@ def paint_of(factors: Factors, data: HeadData, hair: F32, hairline: F32) -> Pain
     old = 0.0 if attributes.young else float(np.clip(0.7 + 0.3 * (details.age_old - 60) / 20, 0.6, 1.0))
     dark = float(np.clip(1.0 - skin.mean() * 2.2, 0, 1))
     brow = linear(BROW_BROWN) * (1.2 - dark) + skin * 0.04
-    beard = linear((0.20, 0.14, 0.10)) * (1 - dark) + linear((0.09, 0.07, 0.06)) * dark
+    beard = linear((0.30, 0.205, 0.145)) * (1 - dark) + linear((0.12, 0.095, 0.085)) * dark
+    tone = 0.6 + 0.9 * float(offset[3]) / 250
     natural = skin * np.float32([0.86, 0.52, 0.52]) + np.float32([0.035, 0.0, 0.004])
     return Paint(
         skin=skin, lips=np.asarray(natural, np.float32), lip_colour=linear(details.lip_colour),
         iris=linear(identity.eyes), hair=hair, clothes=linear(factors.style.clothes),
-        shadow=linear(details.makeup_colour), brow=np.asarray(brow, np.float32), moles=moles,
+        shadow=linear(details.makeup_colour), brow=np.asarray(brow * tone, np.float32), moles=moles,
         lid_radius=data.lid_radius, eye_centre=data.eye_centre,
         gaze=np.asarray(factors.mimic.gaze, np.float32), hairline=hairline, offset=offset,
-        beard_colour=np.asarray(beard, np.float32),
+        beard_colour=np.asarray(beard * tone, np.float32),
         lipstick=float(attributes.lipstick), makeup=float(attributes.heavy_makeup), old=old,
         bushy=(1.25 + 0.35 * identity.brows if attributes.bushy_eyebrows else 0.42 + 0.33 * identity.brows),
         freckles=freckles * (1 - dark), haired=float(not attributes.bald),

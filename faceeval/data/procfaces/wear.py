@@ -117,7 +117,7 @@ def glasses_mesh(factors: Factors, data: HeadData, form: F32) -> tuple[F32, F32,
     if not factors.attributes.eyeglasses:
         return EMPTY
     details = factors.details
-    radius = 0.020 + 0.030 * details.glasses_thickness
+    radius = 0.024 + 0.028 * details.glasses_thickness
     middle, ear = _fit(data, form)
     width = RIMS[details.glasses_shape][0]
     tubes = [_tube(_rim(details.glasses_shape, middle, side), radius, True) for side in (1, -1)]
