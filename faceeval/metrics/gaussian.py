@@ -51,10 +51,10 @@ class GaussianStats:
     cov: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        if int(self.n) != self.n or self.n < 0:
-            raise InputError(
-                "the number of images as a whole number", str(self.n), "give the n the covariance was made of"
-            )
+        count = numbers("n", self.n)
+        if count.ndim or count < 0 or count != np.floor(count):
+            todo = "give the number of images the covariance was made of"
+            raise InputError("the number of images as a whole number", str(self.n), todo)
         mean, cov = vector("mean", self.mean), matrix("cov", self.cov).astype(np.float64)
         if cov.shape != (len(mean), len(mean)):
             todo = "give mean (D,) and covariance (D, D) of the same features"
@@ -63,7 +63,7 @@ class GaussianStats:
         if variances.min() < 0 or np.abs(cov - cov.T).max() > 1e-8 * variances.max():
             todo = "give the sample covariance (numpy.cov of the features with rowvar=False)"
             raise InputError("a symmetric covariance with variances of at least 0", "another matrix", todo)
-        object.__setattr__(self, "n", int(self.n))
+        object.__setattr__(self, "n", int(count))
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "cov", cov)
 
@@ -192,7 +192,7 @@ class GaussianStats:
         except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             todo = "make it with GaussianStats.save; of another tool's mu and sigma make GaussianStats(n, mu, sigma)"
             raise InputError(f"an .npz of {', '.join(FIELDS)}", f"{path}: {error}", todo) from error
-        return cls(int(numbers("n", fields["n"])), fields["mean"], fields["cov"])
+        return cls(**fields)
 
 
 def principal_components(stats: GaussianStats, k: int, *, arbitrary: bool = False) -> NDArray[np.float64]:

@@ -89,6 +89,8 @@ def test_projections_that_do_not_fit(components, center, message):
     [
         (-1, np.zeros(2), np.eye(2), "whole number"),
         (2.5, np.zeros(2), np.eye(2), "whole number"),
+        ([3, 4], np.zeros(2), np.eye(2), "whole number"),
+        (np.nan, np.zeros(2), np.eye(2), "n without NaN"),
         (9, np.zeros(3), np.eye(2), "as wide as the mean"),
         (9, np.zeros((2, 2)), np.eye(2), "shape"),
         (9, np.zeros(2), np.array([[1.0, 0.5], [0.0, 1.0]]), "symmetric"),
