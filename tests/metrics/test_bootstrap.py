@@ -64,6 +64,17 @@ def test_any_statistic_draws_as_the_mean_does():
     assert by_index == bootstrap_mean(values(), seed=5, n_resamples=50)
 
 
+def test_every_image_is_drawn_equally_often():
+    counts = np.zeros(7)
+
+    def count(drawn):
+        np.add.at(counts, drawn, 1)
+        return 0.0
+
+    bootstrap_statistic(count, n=7, n_resamples=1000)
+    assert counts == pytest.approx(np.full(7, 1001), rel=0.1)
+
+
 def test_pairing_sees_a_difference_that_separate_intervals_do_not():
     hard = 5 * values()
     better, worse = hard + 0.05 * values(1) + 0.1, hard + 0.05 * values(2)
