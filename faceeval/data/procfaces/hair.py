@@ -40,8 +40,8 @@ class Cut(NamedTuple):
 CUTS: dict[str, Cut] = {
     "short": Cut(0.24, 0.12, 0.12, 9.0, 0.12, 0.0, 0.0, 0.0),
     "crop": Cut(0.06, 0.05, 0.05, 9.0, 0.3, 0.0, 0.0, 0.0),
-    "side": Cut(0.36, 0.13, 0.14, 9.0, 0.0, 0.55, 0.0, 0.0),
-    "curly": Cut(0.45, 0.36, 0.36, 9.0, 1.0, 0.0, 0.0, 0.0),
+    "side": Cut(0.38, 0.13, 0.14, 9.0, 0.0, 0.85, 0.0, 0.0),
+    "curly": Cut(0.46, 0.44, 0.44, 9.0, 1.0, 0.0, 0.0, 0.0),
     "bob": Cut(0.27, 0.30, 0.30, -1.25, 0.0, 0.2, 0.3, 0.0),
     "long": Cut(0.25, 0.30, 0.30, -3.2, 0.05, 0.35, 0.45, 0.0),
     "bun": Cut(0.12, 0.10, 0.10, 9.0, 0.0, 0.0, 0.0, 1.0),
@@ -98,7 +98,7 @@ def _sheet(scalp, line, cut, bangs, seed_x, seed_y, table):  # type: ignore[no-u
             up = ramp(1.5, 0.7, polar)
             back = ramp(80.0, 130.0, away)
             thick = cut[0] * up + (1 - up) * (cut[1] * (1 - back) + cut[2] * back)
-            thick *= 1.0 + 0.5 * (noise2(table, i * 0.35 + seed_y, polar * 3.0 + seed_x) - 0.5)
+            thick *= 1.0 + (0.5 + 0.8 * cut[4]) * (noise2(table, i * (0.35 + 0.3 * cut[4]) + seed_y, polar * (3.0 + 3.0 * cut[4]) + seed_x) - 0.5)
             if not hangs:
                 edge = min(1.0, (1.0 - t) * 7.0)
                 thick *= 0.12 + 0.88 * np.sqrt(edge) if fringe < 0.5 else 0.45 + 0.55 * edge
@@ -165,7 +165,7 @@ def hair_mesh(factors: Factors, data: HeadData, form: F32, line: F32) -> tuple[F
     points, attr = _sheet(scalp, line, cut, float(factors.attributes.bangs), place[0], place[1], TABLE)
     if cut[7] == 0:
         return points, attr, TRIANGLES
-    ball, strands, triangles = _knot(scalp[scalp.shape[0] // 2, 4] + np.float32([0.0, 0.34, 0.0]))
+    ball, strands, triangles = _knot(scalp[scalp.shape[0] // 2, 2] + np.float32([0.0, 0.42, 0.1]))
     triangles = triangles + np.int32(len(points))
     return np.concatenate([points, ball]), np.concatenate([attr, strands]), np.concatenate([TRIANGLES, triangles])
 

@@ -28,7 +28,7 @@ GENDER_GAIN = 1.25  # past the source's shapes, which differ little in the face
 # expression -> share of each facial unit at intensity 1; none parts the lips much, for that is Mouth_Slightly_Open's
 MIMIC: dict[str, dict[str, float]] = {
     "neutral": {},
-    "happy": {"mouthSmileLeft": 0.95, "mouthSmileRight": 0.95, "cheekSquint": 0.7, "eyeSquint": 0.35},
+    "happy": {"mouthSmileLeft": 1.15, "mouthSmileRight": 1.15, "cheekSquint": 0.8, "eyeSquint": 0.35},
     "sad": {"mouthFrown": 1.3, "browInnerUp": 1.3, "eyeBlink": 0.18, "mouthShrugLower": 0.5, "eyeSquint": 0.3},
     "surprise": {
         "browInnerUp": 1.7, "browOuterUpLeft": 1.7, "browOuterUpRight": 1.7, "eyeWide": 1.6, "mouthFunnel": 0.3,
@@ -67,6 +67,7 @@ class HeadData:
         lid_radius: float32 (32,), distance of the lids around it.
         landmarks: int32 (68,).
         beard_triangles: int32 (B, 3) that may carry a beard.
+        lips_sealed: Number of triangles before teeth and tongue, which closed lips hide.
     """
 
     rest: F32
@@ -84,6 +85,7 @@ class HeadData:
     lid_radius: F32
     landmarks: NDArray[np.int32]
     beard_triangles: NDArray[np.int32]
+    lips_sealed: int
 
 
 def follow_weight(points: F32) -> F32:
@@ -117,6 +119,7 @@ def head_data() -> HeadData:
     attr[:, 5] = masks[:, 3]
     order = np.argsort(raw["parts"], kind="stable")  # the body first: the rasteriser lays teeth over the mouth's wall
     triangles, parts = raw["triangles"][order].astype(np.int32), raw["parts"][order]
+    sealed = int(np.searchsorted(parts, TEETH_UPPER))
     parts[(parts == 0) & (masks[triangles, 3].min(1) > 0.5)] = MOUTH_WALL
     return HeadData(
         rest=rest, triangles=triangles, parts=parts, attr=attr, follow=follow_weight(rest),
@@ -124,7 +127,7 @@ def head_data() -> HeadData:
         start=raw["target_start"], index=raw["target_index"].astype(np.int32),
         delta=raw["target_delta"].astype(np.float32), scalp_corners=raw["scalp_corners"].astype(np.int32),
         scalp_weights=raw["scalp_weights"], eye_centre=raw["eye_centre"], lid_radius=raw["lid_radius"],
-        landmarks=raw["landmarks"], beard_triangles=_beard_triangles(rest, triangles, parts, masks),
+        landmarks=raw["landmarks"], beard_triangles=_beard_triangles(rest, triangles, parts, masks), lips_sealed=sealed,
     )  # fmt: skip
 
 
@@ -161,7 +164,7 @@ def form_coefficients(factors: Factors, names: dict[str, int]) -> F32:
             result[names[f"{ancestry}-{shape}-young"]] = gain * share * (1 - old)
             result[names[f"{ancestry}-{shape}-old"]] = gain * share * old
     fullness = 2 * factors.identity.weight - 1
-    result[names["full" if fullness > 0 else "thin"]] = 0.7 * abs(fullness)
+    result[names["full" if fullness > 0 else "thin"]] = 1.1 * abs(fullness)
     result[names["head_age"]] = old
     first = names["control:head_width"]
     result[first : first + len(factors.identity.shape)] = CONTROL_GAIN * np.asarray(factors.identity.shape)

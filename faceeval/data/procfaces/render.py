@@ -76,7 +76,8 @@ def render(factors: Factors, size: int) -> Rendering:
     data, style, pose = head_data(), factors.style, factors.pose
     form, points = head_points(factors)
     line = hairline_of(factors)
-    meshes = [(points, data.attr, data.triangles, data.parts)]
+    shown = None if factors.attributes.mouth_open else data.lips_sealed
+    meshes = [(points, data.attr, data.triangles[:shown], data.parts[:shown])]
     meshes.append(_of_kind(hair_mesh(factors, data, form, line), HAIR))
     meshes.append(_of_kind(beard_mesh(factors, data, points), BEARD))
     meshes.append(_of_kind(glasses_mesh(factors, data, form), FRAME))

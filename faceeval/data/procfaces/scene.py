@@ -39,7 +39,7 @@ def backdrop(side, near, far, kind, ox, oy, table):  # type: ignore[no-untyped-d
 @njit(cache=True, nogil=True, inline="always")
 def _encoded(value):  # type: ignore[no-untyped-def]
     """Linear light to 0..255; a soft shoulder keeps highlights from clipping flat."""
-    value = value if value < 0.7 else 0.7 + (value - 0.7) / (1.0 + (value - 0.7) * 1.2)
+    value = value if value < 0.45 else 0.45 + (value - 0.45) / (1.0 + (value - 0.45) * 1.3)
     return 255.0 * value ** (1.0 / 2.2)
 
 

@@ -78,7 +78,7 @@ def _eye_area(colour, paint, x, y, z):  # type: ignore[no-untyped-def]
         over = upper * ramp(0.30, 0.05, outside) * ramp(0.0, 0.02, outside + 0.03)
         _mix(colour, paint.shadow, 0.75 * over * paint.makeup)
     width = 0.028 + 0.024 * paint.makeup
-    lash = ramp(width, width * 0.35, abs(outside - 0.008)) * (0.62 * upper + 0.16 + 0.22 * paint.makeup)
+    lash = ramp(width, width * 0.35, abs(outside - 0.008)) * ((0.42 + 0.30 * paint.female) * upper + 0.12 + 0.05 * paint.female + 0.22 * paint.makeup)
     lash = min(lash * (1.0 + 0.3 * paint.makeup), 0.92)
     for c in range(3):
         colour[c] *= 1 - lash * (0.85 + 0.1 * paint.makeup)
@@ -97,6 +97,10 @@ def skin_colour(colour, paint, table, x, y, z, lips, inside):  # type: ignore[no
         for c in range(3):
             colour[c] = paint.clothes[c] * weave * rim
         return CLOTHES_CODE, 0.0, 0.03
+    if inside > 0.5 and paint.mouth_open == 0.0:
+        for c in range(3):
+            colour[c] = (paint.lips[c] + (paint.lip_colour[c] - paint.lips[c]) * paint.lipstick) * 0.35
+        return LIPS_CODE, 0.0, 0.0
     if inside > 0.5:
         colour[0], colour[1], colour[2] = 0.20, 0.035, 0.035
         return MOUTH_CODE, 0.0, 0.1
@@ -112,7 +116,7 @@ def skin_colour(colour, paint, table, x, y, z, lips, inside):  # type: ignore[no
     _eye_area(colour, paint, x, y, z)
     if lips > 0.05:
         share = ramp(0.25, 0.75, lips)
-        _mix(colour, paint.lips, share * (0.85 - 0.35 * paint.old))
+        _mix(colour, paint.lips, share * (0.62 + 0.28 * paint.female) * (1.0 - 0.4 * paint.old))
         _mix(colour, paint.lip_colour, share * 0.92 * paint.lipstick)
         depth *= 1 - share
         gloss += share * (0.25 + 0.4 * paint.lipstick)
@@ -308,7 +312,7 @@ def shade(hit, weights, posed, normals, triangles, kinds, attr, paint, light, tu
                 codes[row, column] = MOUTH_CODE
             else:
                 colour[0], colour[1], colour[2] = 0.80, 0.74, 0.62
-                _lit(colour, light, nx, ny, nz, 0.1 + 0.75 * ramp(1.3, 1.85, a[2]), 0.4, 40.0, 0.1)
+                _lit(colour, light, nx, ny, nz, 0.3 + 0.65 * ramp(1.3, 1.8, a[2]), 0.4, 40.0, 0.1)
                 codes[row, column] = TEETH_CODE
             for m in range(3):
                 image[row, column, m] = colour[m]

@@ -47,6 +47,8 @@ class Paint(NamedTuple):
     stubble: float
     beard_style: int
     warmth: float
+    female: float
+    mouth_open: float
 
 
 def linear(colour: Any) -> F32:
@@ -109,7 +111,7 @@ def brow_cover(table, x, y, thickness, ox):  # type: ignore[no-untyped-def]
     if ax < 0.12 or ax > 1.1 or y < 0.2 or y > 0.85:
         return 0.0
     s = (ax - 0.2) / 0.76
-    middle = 0.455 + 0.10 * np.sin(min(max(s, 0.0), 1.0) * 2.6) - 0.05 * s
+    middle = 0.47 + 0.10 * np.sin(min(max(s, 0.0), 1.0) * 2.6) - 0.05 * s
     half = thickness * (0.055 + 0.05 * ramp(-0.1, 0.3, s)) * (1.0 - 0.75 * ramp(0.5, 1.05, s))
     cross = abs(y - middle) / half
     hairs = noise2(table, (x * 34.0 + np.sign(x) * y * -22.0) + ox, y * 9.0)
@@ -138,7 +140,7 @@ def beard_cover(table, x, y, z, style, lips):  # type: ignore[no-untyped-def]
     rough = (noise2(table, x * 7.0, y * 7.0 + 50.0) - 0.5) * 0.12
     keep = ramp(0.6, 0.15, lips)
     # upper border: from the ear's front along the cheek down to the corner of the nose-to-mouth fold
-    border = -0.98 + 0.95 * ramp(0.55, 1.25, ax) + rough
+    border = -0.98 + 0.78 * ramp(0.55, 1.25, ax) + rough
     cheek = ramp(border + 0.1, border - 0.12, y)
     moustache = ramp(-0.64, -0.7, y + 0.1 * ax + rough * 0.5) * ramp(0.56, 0.44, ax + rough)
     soul = 1.0 - ramp(0.24, 0.1, ax) * 0.0
@@ -182,8 +184,9 @@ def paint_of(factors: Factors, data: HeadData, hair: F32, hairline: F32) -> Pain
         gaze=np.asarray(factors.mimic.gaze, np.float32), hairline=hairline, offset=offset,
         beard_colour=np.asarray(beard * tone, np.float32),
         lipstick=float(attributes.lipstick), makeup=float(attributes.heavy_makeup), old=old,
-        bushy=(1.25 + 0.35 * identity.brows if attributes.bushy_eyebrows else 0.42 + 0.33 * identity.brows),
+        bushy=(1.2 if attributes.bushy_eyebrows else 0.4) + 0.33 * identity.brows + 0.14 * attributes.male,
         freckles=freckles * (1 - dark), haired=float(not attributes.bald),
         stubble=0.0 if attributes.no_beard else details.beard_density, beard_style=int(details.beard_style),
-        warmth=1.0 - 0.5 * dark,
+        warmth=1.0 - 0.5 * dark, female=float(not attributes.male),
+        mouth_open=float(attributes.mouth_open),
     )  # fmt: skip

@@ -90,7 +90,7 @@ def _rim(shape: int, middle: F32, side: int) -> F32:
     if shape == 3:  # aviators hang down and outwards
         x = np.where(y < 0, x * (1 + 0.45 * y) + 0.12 * -y, x)
     places = np.stack([middle[0] + x, middle[1] + y, np.full(RIM_STEPS, middle[2])], 1)
-    places[:, 2] -= 0.10 * places[:, 0] ** 2
+    places[:, 2] -= 0.20 * places[:, 0] ** 2
     places[:, 0] *= side
     return places.astype(np.float32)
 
@@ -102,7 +102,7 @@ def _fit(data: HeadData, form: F32) -> tuple[F32, F32]:
     bridge = form[data.landmarks[27]]
     x = 0.25 * (eye[:, 0].min() + eye[:, 0].max() - other[:, 0].min() - other[:, 0].max())
     y = 0.25 * (eye[:, 1].min() + eye[:, 1].max() + other[:, 1].min() + other[:, 1].max())
-    middle = np.array([max(x, 0.47) + 0.01, y - 0.05, max(bridge[2] + 0.05, eye[:, 2].max() + 0.22)], np.float32)
+    middle = np.array([max(x, 0.47) + 0.01, y - 0.05, max(bridge[2] + 0.06, eye[:, 2].max() + 0.19)], np.float32)
     ear = form[_ear_vertex()]
     return middle, ear.astype(np.float32)
 
@@ -122,11 +122,11 @@ def glasses_mesh(factors: Factors, data: HeadData, form: F32) -> tuple[F32, F32,
     width = RIMS[details.glasses_shape][0]
     tubes = [_tube(_rim(details.glasses_shape, middle, side), radius, True) for side in (1, -1)]
     inner, across = middle[0] - width, np.linspace(-1, 1, 7)
-    arch = np.stack([across * inner, middle[1] + 0.12 - 0.05 * across**2, np.full(7, middle[2] + 0.01)], 1)
+    arch = np.stack([across * inner, middle[1] + 0.12 - 0.05 * across**2, np.full(7, middle[2] - 0.01)], 1)
     tubes.append(_tube(arch.astype(np.float32), radius * 0.9, False))
     outer = middle[0] + width
     for side in (1, -1):
-        hinge = np.array([outer - 0.02, middle[1] + 0.10, middle[2] - 0.10 * outer**2])
+        hinge = np.array([outer - 0.02, middle[1] + 0.10, middle[2] - 0.20 * outer**2])
         corner = np.array([outer + 0.07, middle[1] + 0.10, hinge[2] - 0.12])
         end = np.array([ear[0] + 0.07, ear[1] + 0.03, ear[2] - 0.1])
         share = np.linspace(0, 1, 6)[:, None]
