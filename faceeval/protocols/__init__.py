@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""How a published experiment is run: one file each. Protocols bring methods, judges, data and metrics together."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from faceeval.errors import unknown_name
+
+PROTOCOLS: dict[str, str] = {
+    "editing": "faceeval.protocols.editing:run",
+}
+
+
+def load_protocol(name: str) -> Callable[..., Any]:
+    """Returns the function that runs a protocol.
+
+    Raises:
+        UnknownNameError: No protocol has that name.
+    """
+    if name not in PROTOCOLS:
+        raise unknown_name("protocol", name, PROTOCOLS)
+    module, _, function = PROTOCOLS[name].partition(":")
+    return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""Scores a method: runs the benchmark's protocol and writes down everything that made the numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import subprocess
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from faceeval import __version__
+from faceeval.benchmark import Benchmark
+from faceeval.data.faces import FaceSet
+from faceeval.errors import MissingFileError
+from faceeval.judges import Judge, load_judge
+from faceeval.method import Editor, MethodCard
+from faceeval.protocols import load_protocol
+from faceeval.protocols.chosen import Chosen
+from faceeval.protocols.clock import Clock
+from faceeval.protocols.edits import NamedEditor
+from faceeval.protocols.outside import EditedFolder, load_user_method
+from faceeval.protocols.panel import Panel
+from faceeval.results import DataRecord, JudgeRecord, Named, Result, RunRecord, Summary
+
+__all__ = ["EditedFolder", "git_commit", "load_panel", "load_user_method", "score"]
+
+BATCH_SIZE = 100
+PACKAGES = ("torch", "numpy", "scipy", "pillow")
+
+
+def load_panel(benchmark: Benchmark, *, weights_dir: Path | None = None) -> Panel:
+    """Loads the judges a benchmark names, each once.
+
+    Args:
+        benchmark: Names them by role.
+        weights_dir: Folder looked in first for their weights.
+
+    Returns:
+        The judges. A judge whose weights are not on this machine is left out with the reason; its metrics are then
+        reported as absent. The judges of procfaces come with the package, so there a missing one is an error.
+
+    Raises:
+        MissingFileError: A judge that comes with the package is missing.
+        CheckpointError: A weight file is damaged.
+    """
+    loaded: dict[str, Judge] = {}
+    absent: dict[str, str] = {str(role): reason for role, reason in benchmark.absent.items()}
+    for role, name in benchmark.judges.items():
+        if name in loaded:
+            continue
+        try:
+            loaded[name] = load_judge(name, weights_dir=weights_dir)
+        except MissingFileError as error:
+            if name.startswith("procfaces"):
+                raise
+            absent[role] = f"{name}: {error.got}; {error.todo}"
+    judges: dict[str, Judge] = {role: loaded[name] for role, name in benchmark.judges.items() if name in loaded}
+    return Panel(judges, absent)
+
+
+def score(
+    method: Editor | NamedEditor,
+    faces: FaceSet,
+    attribute: str,
+    *,
+    benchmark: Benchmark,
+    judges: Panel | Mapping[str, Judge],
+    n_per_class: int | None = None,
+    batch_size: int = BATCH_SIZE,
+    seed: int = 0,
+    extra: FaceSet | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    command: str = "",
+    seconds: Mapping[str, float] | None = None,
+) -> Result:
+    """Scores a method on one attribute.
+
+    Args:
+        method: The editor.
+        faces: The split to edit; its size is the size of the images.
+        attribute: CelebA's name.
+        benchmark: Protocol and settings.
+        judges: From ``load_panel``, or role -> judge.
+        n_per_class: Images with the attribute, and images without it; the benchmark's number by default.
+        batch_size: Images at a time.
+        seed: Seed of the bootstrap; nothing else is left to chance.
+        extra: Split that lends images to a class that is short.
+        progress: Called with images done and images in all.
+        command: Command line, for the record.
+        seconds: Seconds already spent before this call, by part (``import``, ``data`` ...); counted into the total.
+
+    Returns:
+        Rows for the method, ``identity``, and ``truth`` where the true edits are known, with all provenance.
+
+    Raises:
+        InputError: The method does not suit the images or the attribute, or returned something other than edits.
+        UnknownNameError: The data do not label the attribute, or the benchmark names an unknown protocol.
+    """
+    clock, start, started = Clock(dict(seconds or {})), perf_counter(), datetime.now(UTC)
+    panel = judges if isinstance(judges, Panel) else Panel(judges)
+    outcome = load_protocol(benchmark.protocol)(
+        method,
+        faces,
+        attribute,
+        benchmark=benchmark,
+        panel=panel,
+        n_per_class=benchmark.n_per_class if n_per_class is None else n_per_class,
+        batch_size=batch_size,
+        seed=seed,
+        clock=clock,
+        extra=extra,
+        progress=progress,
+    )
+    spent = sum((seconds or {}).values()) + perf_counter() - start
+    summary = Summary(
+        protocol=benchmark.protocol,
+        benchmark=Named(name=benchmark.name, version=benchmark.version),
+        attribute=attribute,
+        data=_data_record(faces, outcome.chosen),
+        method=_card(method.card),
+        judges={role: _judge_record(judge) for role, judge in panel.judges.items()},
+        absent_judges=dict(panel.absent),
+        settings=outcome.settings,
+        columns=outcome.columns,
+        rows=outcome.rows,
+        grid=outcome.grid.record,
+        notices=outcome.notices,
+        run=_run_record(started.isoformat(timespec="seconds"), command, {**clock.seconds, "total": spent}),
+    )
+    return Result(summary, outcome.images, outcome.grid.tiles)
+
+
+def _data_record(faces: FaceSet, chosen: Chosen) -> DataRecord:
+    added = int(chosen.targets.sum())
+    return DataRecord(
+        name=faces.name,
+        split=faces.split,
+        size=faces.size,
+        digest=faces.digest,
+        provenance=dict(faces.provenance),
+        positives=len(chosen) - added,
+        negatives=added,
+        extended=chosen.extended,
+        short=chosen.short,
+        names_sha256=chosen.names_sha256,
+    )
+
+
+def _judge_record(judge: Judge) -> JudgeRecord:
+    # a judge of the user's own may lack settings
+    settings = dict(getattr(judge, "settings", {}))
+    return JudgeRecord(name=judge.name, weights_sha256=judge.weights_sha256, settings=settings)
+
+
+def _card(card: MethodCard) -> dict[str, Any]:
+    fields = {field.name: getattr(card, field.name) for field in dataclasses.fields(card)}
+    # notes are the method's own: whatever JSON cannot hold is written as text
+    return json.loads(json.dumps({**fields, "notes": dict(card.notes)}, default=str))  # type: ignore[no-any-return]
+
+
+def _run_record(started: str, command: str, seconds: Mapping[str, float]) -> RunRecord:
+    versions = {"faceeval": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "unknown"
+    return RunRecord(
+        started=started,
+        command=command,
+        seconds={part: round(spent, 3) for part, spent in seconds.items()},
+        versions=versions,
+        platform=f"{platform.system()} {platform.machine()}",
+        threads=torch.get_num_threads(),
+        git=git_commit(),
+    )
+
+
+def git_commit() -> str | None:
+    """Returns the commit of the checkout this code runs from, ``-dirty`` where it was changed; None outside one."""
+    top = Path(__file__).resolve().parent.parent
+    if not (top / ".git").exists():
+        return None
+    command = ["git", "-C", str(top), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
