@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""Draws the page: results in, one HTML file out that needs nothing beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from faceeval import __version__
+from faceeval.errors import InputError, OutputError
+from faceeval.protocols.printed import FAI_TABLE_1, FAI_TABLE_1_SOURCE
+from faceeval.report.boards import ARROWS, NOTHING, Board, boards, interval, number
+from faceeval.report.boxes import Figure, Sample, figure
+from faceeval.report.strips import Strips, strips
+from faceeval.results import Column, Result, Row, read
+
+COLOURS = 6
+ENDS = {"identity": "ci", "truth": "ct"}  # colours of the rows that end every scale
+# the boxplots show these better than a table
+LEFT_OUT = ("dfn_median", "dfn_p25", "dfn_p75")
+
+
+def write_report(results: Sequence[Result | Path], out: Path) -> Path:
+    """Writes one self-contained HTML page about any number of runs.
+
+    Args:
+        results: Runs, or their JSON files.
+        out: The page.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        InputError: There is nothing to report, or a file is no result.
+        MissingFileError: A file is not there.
+        OutputError: The page cannot be written.
+    """
+    runs = [read(entry) if isinstance(entry, Path) else entry for entry in results]
+    if not runs:
+        raise InputError("at least one result", "none", "run `faceeval score` first")
+    _write(out, render(runs))
+    return out
+
+
+def render(results: Sequence[Result]) -> str:
+    """Returns the page as text."""
+    environment = Environment(
+        loader=PackageLoader("faceeval", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    all_boards = boards(results)
+    colours = _colours(all_boards)
+    return environment.get_template("report.html.j2").render(
+        version=__version__,
+        title=_title(all_boards),
+        sections=[_section(number, board, colours) for number, board in enumerate(all_boards)],
+        figures=_figures(all_boards, colours),
+        legend=_legend(all_boards, colours),
+        columns=_glossary(all_boards),
+        printed=FAI_TABLE_1,
+        printed_source=FAI_TABLE_1_SOURCE,
+        shown={board.attribute for board in all_boards},
+        runs=[
+            _run(label, result)
+            for board in all_boards
+            for label, result in zip(board.labels, board.results, strict=True)
+        ],
+    )
+
+
+def _write(out: Path, text: str) -> None:
+    part = out.with_name(f".{out.name}-{os.getpid()}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, out)
+    except OSError as error:
+        raise OutputError(f"a page at {out}", error.strerror or str(error), "name another file with -o") from error
+    finally:
+        part.unlink(missing_ok=True) if part.parent.is_dir() else None
+
+
+def _title(all_boards: Sequence[Board]) -> str:
+    attributes = list(dict.fromkeys(board.attribute.replace("_", " ") for board in all_boards))
+    return f"Face editing: {', '.join(attributes) if len(attributes) < 4 else f'{len(attributes)} attributes'}"
+
+
+def _colours(all_boards: Sequence[Board]) -> dict[str, str]:
+    """Gives each method one colour throughout the page."""
+    methods = dict.fromkeys(label for board in all_boards for label, _, _ in board.method_rows())
+    return {label: f"c{position % COLOURS}" for position, label in enumerate(methods)}
+
+
+def _section(position: int, board: Board, colours: dict[str, str]) -> dict[str, Any]:
+    heads = [{"name": label, "kind": "method", "colour": colours[label]} for label, _, _ in board.method_rows()]
+    heads += [{"name": row.name, "kind": row.kind, "colour": ""} for row in board.reference_rows]
+    return {
+        "id": f"s{position}",
+        "attribute": board.attribute.replace("_", " "),
+        "subtitle": board.subtitle,
+        "summary": summary(board),
+        "notices": board.notices,
+        "heads": heads,
+        "questions": _questions(board),
+        "absences": board.absences(),
+        "grids": [_grid(label, result, colours) for label, result in zip(board.labels, board.results, strict=True)],
+    }
+
+
+def _questions(board: Board) -> dict[str, list[dict[str, Any]]]:
+    """Returns the lines of the leaderboard: one for each metric, under the question it helps to answer."""
+    questions: dict[str, list[dict[str, Any]]] = {}
+    rows = [row for _, _, row in board.method_rows()] + list(board.reference_rows)
+    for key, column in board.columns.items():
+        if key not in LEFT_OUT:
+            line = {"column": column, "arrow": ARROWS[column.better], "cells": [_cell(board, key, row) for row in rows]}
+            questions.setdefault(column.question, []).append(line)
+    return questions
+
+
+def _cell(board: Board, key: str, row: Row) -> dict[str, Any]:
+    value, column = row.values.get(key), board.columns[key]
+    if value is None:
+        return {"text": NOTHING, "interval": "", "best": False, "reason": row.absent.get(key, ""), "kind": row.kind}
+    return {
+        "text": number(value.value, column),
+        "interval": interval(value, column),
+        "best": row.kind == "method" and board.is_best(key, value),
+        "reason": "",
+        "kind": row.kind,
+    }
+
+
+def summary(board: Board) -> str:
+    """Says in two sentences what the board found."""
+    rows = board.method_rows()
+    if not rows:
+        return "Only the editor that returns its input was scored: these are the ends of the scales."
+    label, _, row = rows[0]
+    identity = next((entry for entry in board.reference_rows if entry.kind == "identity"), None)
+    sentences = []
+    error = row.values.get("counterfactual_error")
+    nothing = identity.values.get("counterfactual_error") if identity else None
+    if error is not None and nothing is not None:
+        near, far = f"{error.value:.1f}", f"{nothing.value:.1f}"
+        if error.value < nothing.value:
+            lead = (
+                "comes nearest to the true edit"
+                if len(rows) > 1
+                else "comes nearer to the true edit than doing nothing"
+            )
+            sentences.append(
+                f"{label} {lead}: {near} grey levels away inside the region, where doing nothing is {far} away."
+            )
+        else:
+            sentences.append(
+                f"No method comes nearer to the true edit than doing nothing does: {label} is {near} grey levels away, "
+                f"doing nothing {far}."
+            )
+    flips = row.values.get("flip_accuracy")
+    if flips is not None:
+        kept = row.values.get("preservation_accuracy")
+        rest = f" and {100 * kept.value:.1f} % of the other attributes kept" if kept else ""
+        sentences.append(f"The judge sees the attribute flipped in {100 * flips.value:.1f} % of {label}'s edits{rest}.")
+    return (
+        " ".join(sentences)
+        or "No judge of the attribute was at hand: only what can be measured without one stands here."
+    )
+
+
+def _grid(label: str, result: Result, colours: dict[str, str]) -> dict[str, Any]:
+    shown: Strips = strips(result)
+    attribute = result.summary.attribute.replace("_", " ")
+    return {
+        "label": label,
+        "colour": colours.get(label, ""),
+        "ordered_by": result.summary.columns[result.summary.grid.ordered_by].label,
+        "question": result.summary.columns[result.summary.grid.ordered_by].question,
+        "columns": result.summary.grid.columns,
+        "directions": [(f"{attribute} {verb}", shown[key]) for key, verb in (("add", "added"), ("remove", "removed"))],
+    }
+
+
+def _figures(all_boards: Sequence[Board], colours: dict[str, str]) -> list[dict[str, Any]]:
+    """Returns the boxplots of each world: boards on the same data and size, seen by the same judges."""
+    worlds: dict[str, list[Board]] = {}
+    for board in all_boards:
+        first = board.results[0].summary
+        worlds.setdefault(f"{first.data.name}, {first.data.size} px", []).append(board)
+    made = []
+    for name, members in worlds.items():
+        for metric, ideal, caption in PLOTS:
+            drawn = _figure(members, colours, metric, ideal)
+            if drawn is not None:
+                made.append({"world": name, "caption": caption, "figure": drawn, "metric": metric})
+    return made
+
+
+PLOTS = (
+    (
+        "dfn",
+        1.0,
+        "DFN of each image, as in FAI's Figure 3: length of the edit's feature over the source's. "
+        "Near 1 and narrow is good; doing nothing would be a line at 1.",
+    ),
+    (
+        "counterfactual_error",
+        0.0,
+        "Distance of each edit from the true edit inside the attribute's region, in grey levels; "
+        "the grey box is what doing nothing costs.",
+    ),
+)
+
+
+def _figure(members: Sequence[Board], colours: dict[str, str], metric: str, ideal: float) -> Figure | None:
+    groups = []
+    for board in members:
+        samples = [
+            Sample(label, colours[label], result.per_image(row.name, metric))
+            for label, result, row in board.method_rows()
+        ]
+        other = "truth" if metric == "dfn" else "identity"
+        samples.append(Sample(other, ENDS[other], board.results[0].per_image(other, metric)))
+        there = [sample for sample in samples if len(sample.values)]
+        if there:
+            groups.append((board.attribute.replace("_", " "), there))
+    return figure(groups, ideal) if groups else None
+
+
+def _legend(all_boards: Sequence[Board], colours: dict[str, str]) -> list[tuple[str, str]]:
+    rows = {row.name for board in all_boards for row in board.reference_rows}
+    return [*colours.items(), *((name, colour) for name, colour in ENDS.items() if name in rows)]
+
+
+def _glossary(all_boards: Sequence[Board]) -> list[Column]:
+    columns = {column.label: column for board in all_boards for column in board.columns.values()}
+    return list(columns.values())
+
+
+def _run(label: str, result: Result) -> dict[str, Any]:
+    summary = result.summary
+    judges: dict[str, list[str]] = {}
+    for role, judge in summary.judges.items():
+        judges.setdefault(f"{judge.name} {judge.weights_sha256[:16]}", []).append(role)
+    return {
+        "label": label,
+        "summary": summary,
+        "judges": [(judge, ", ".join(roles)) for judge, roles in judges.items()],
+        "notes": [(key, str(value)) for key, value in summary.method.get("notes", {}).items()],
+        "card": [(key, str(summary.method[key])) for key in ("paper", "licence") if summary.method.get(key)],
+        "seconds": [(part, f"{spent:.1f} s") for part, spent in summary.run.seconds.items()],
+    }
