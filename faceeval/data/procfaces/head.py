@@ -168,7 +168,7 @@ def form_coefficients(factors: Factors, names: dict[str, int]) -> F32:
     result[names["head_age"]] = old
     first = names["control:head_width"]
     result[first : first + len(factors.identity.shape)] = CONTROL_GAIN * np.asarray(factors.identity.shape)
-    result[names["control:eye_opening"]] += 0.7 - 0.4 * old
+    result[names["control:eye_opening"]] += 0.8 - 0.2 * old
     result[names["control:eye_size"]] += 0.9
     return result
 

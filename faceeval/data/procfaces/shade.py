@@ -78,14 +78,15 @@ def _eye_area(colour, paint, x, y, z):  # type: ignore[no-untyped-def]
         over = upper * ramp(0.30, 0.05, outside) * ramp(0.0, 0.02, outside + 0.03)
         _mix(colour, paint.shadow, 0.75 * over * paint.makeup)
     width = 0.028 + 0.024 * paint.makeup
-    lash = ramp(width, width * 0.35, abs(outside - 0.008)) * ((0.42 + 0.30 * paint.female) * upper + 0.12 + 0.05 * paint.female + 0.22 * paint.makeup)
+    lash = ramp(width, width * 0.35, abs(outside - 0.008)) * ((0.55 + 0.22 * paint.female) * upper + 0.12 + 0.05 * paint.female + 0.22 * paint.makeup)
     lash = min(lash * (1.0 + 0.3 * paint.makeup), 0.92)
     for c in range(3):
         colour[c] *= 1 - lash * (0.85 + 0.1 * paint.makeup)
-    crease = groove(outside - 0.075, 0.018) * upper * ramp(0.34, 0.2, abs(dx)) * 0.25
+    crease = groove(outside - 0.075, 0.018) * upper * ramp(0.34, 0.2, abs(dx)) * 0.42
     ring = 0.16 * ramp(0.2, 0.04, abs(outside - 0.08)) * (1 - upper) * (0.5 + paint.old)
+    socket = 0.15 * ramp(0.34, 0.04, outside) * ramp(0.5, 0.3, abs(y - 0.137))
     for c in range(3):
-        colour[c] *= (1 - crease) * (1 - ring * (0.8 + 0.25 * c))
+        colour[c] *= (1 - crease) * (1 - ring * (0.8 + 0.25 * c)) * (1 - socket * (0.9 + 0.2 * c))
 
 
 @njit(cache=True, nogil=True)

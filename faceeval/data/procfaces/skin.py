@@ -16,7 +16,7 @@ from faceeval.data.procfaces.factors import Factors
 from faceeval.data.procfaces.head import F32, HeadData
 from faceeval.data.procfaces.noise import noise2, ramp
 
-BROW_BROWN = (0.16, 0.10, 0.07)
+BROW_BROWN = (0.13, 0.085, 0.06)
 MOLES = 5
 
 
@@ -169,6 +169,7 @@ def paint_of(factors: Factors, data: HeadData, hair: F32, hairline: F32) -> Pain
     """Collects the colours and amounts of one face."""
     identity, attributes, details = factors.identity, factors.attributes, factors.details
     skin = linear(identity.skin_pale if attributes.pale_skin else identity.skin)
+    skin = np.asarray(skin * (1 - 0.16 * skin), np.float32)  # keeps pale skin from burning out
     moles, freckles, offset = moles_of(identity.seed)
     old = 0.0 if attributes.young else float(np.clip(0.7 + 0.3 * (details.age_old - 60) / 20, 0.6, 1.0))
     dark = float(np.clip(1.0 - skin.mean() * 2.2, 0, 1))
@@ -184,7 +185,7 @@ def paint_of(factors: Factors, data: HeadData, hair: F32, hairline: F32) -> Pain
         gaze=np.asarray(factors.mimic.gaze, np.float32), hairline=hairline, offset=offset,
         beard_colour=np.asarray(beard * tone, np.float32),
         lipstick=float(attributes.lipstick), makeup=float(attributes.heavy_makeup), old=old,
-        bushy=(1.2 if attributes.bushy_eyebrows else 0.4) + 0.33 * identity.brows + 0.14 * attributes.male,
+        bushy=(1.0 if attributes.bushy_eyebrows else 0.4) + 0.33 * identity.brows + 0.14 * attributes.male,
         freckles=freckles * (1 - dark), haired=float(not attributes.bald),
         stubble=0.0 if attributes.no_beard else details.beard_density, beard_style=int(details.beard_style),
         warmth=1.0 - 0.5 * dark, female=float(not attributes.male),

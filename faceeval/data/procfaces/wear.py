@@ -117,7 +117,7 @@ def glasses_mesh(factors: Factors, data: HeadData, form: F32) -> tuple[F32, F32,
     if not factors.attributes.eyeglasses:
         return EMPTY
     details = factors.details
-    radius = 0.024 + 0.028 * details.glasses_thickness
+    radius = 0.022 + 0.024 * details.glasses_thickness
     middle, ear = _fit(data, form)
     width = RIMS[details.glasses_shape][0]
     tubes = [_tube(_rim(details.glasses_shape, middle, side), radius, True) for side in (1, -1)]
@@ -159,6 +159,6 @@ def with_lenses(
         rows, columns = np.nonzero((hit >= 0) & (near > depth) & (codes > 0))
         x = (columns - screen[0, 0]) / view[-1] / 0.16
         y = (rows - screen[0, 1]) / view[-1] / 0.16
-        streak = np.exp(-(((x - y + 0.35) / 0.22) ** 2)) * 0.06
+        streak = np.exp(-(((x - y + 0.35) / 0.20) ** 2)) * 0.03
         seen = samples[rows, columns]
-        samples[rows, columns] = seen * np.float32([0.94, 0.95, 0.95]) + (0.004 + streak)[:, None].astype(np.float32)
+        samples[rows, columns] = seen * np.float32([0.96, 0.97, 0.97]) + streak[:, None].astype(np.float32)
