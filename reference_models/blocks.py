@@ -63,11 +63,12 @@ def compose(raw: Tensor, source: Tensor, output: Output) -> Tensor:
     Returns:
         Picture in [-1, 1], (N, 3, H, W).
     """
+    raw = raw.float()  # what the network leaves alone it must copy exactly, whatever it computes in
     if output == "image":
         return torch.tanh(raw)
     if output == "residual":
         return torch.clamp(source + 2.0 * torch.tanh(raw), -1.0, 1.0)
-    return torch.lerp(source.to(raw.dtype), torch.tanh(raw[:, :3]), torch.sigmoid(raw[:, 3:]))
+    return torch.lerp(source, torch.tanh(raw[:, :3]), torch.sigmoid(raw[:, 3:]))
 
 
 def initialise(network: nn.Module, seed: int, *, std: float | None = 0.02) -> None:

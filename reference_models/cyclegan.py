@@ -27,7 +27,7 @@ from reference_models.blocks import (
 )
 from reference_models.checkpoint import load_weights
 from reference_models.images import check_attribute, check_images, in_batches, to_uint8
-from reference_models.losses import changed_share, l1, lsgan_d, lsgan_g
+from reference_models.losses import changed_share, l1, lsgan_d, lsgan_g, ramped
 from reference_models.recipe import Batch, Networks, Terms, Training, Update, override
 
 NAME = "cyclegan"
@@ -47,11 +47,14 @@ class Config:
         n_blocks: Residual blocks (section 7.2: 6 for 128 pixels, 9 from 256 on).
         d_width: Channels of the discriminator's first convolution.
         n_layers: Convolutions after it but for the last; 3 give patches of 70x70 pixels (section 7.2), 2 of 34x34.
+        lambda_adv: Weight of the generators' adversarial terms (equation 3: 1).
         lambda_cyc: Weight of the cycle (section 4: 10).
         lambda_idt: Weight of the identity mapping, as a share of ``lambda_cyc`` (section 5.2.5: 0.5); 0 leaves it out.
         pool: Made pictures kept from which the discriminators are shown some (section 4: 50); 0 shows the newest only.
         output: Form of the generators' picture, see ``blocks.compose``; the paper's is the image itself.
         lambda_same: Weight of the share of changed pixels (``losses.changed_share``); not in the paper.
+        same_ramp: Share of the steps over which that weight grows from zero, so that a discriminator that knows
+            nothing yet is not outvoted.
         training: Section 4: Adam at 2e-4, one image of each domain, half of the steps at full step size; the steps of
             200 epochs over the smaller domain are left to the user, so as many images are seen as FAI sees.
     """
@@ -61,11 +64,13 @@ class Config:
     n_blocks: int = 6
     d_width: int = 64
     n_layers: int = 3
+    lambda_adv: float = 1.0
     lambda_cyc: float = 10.0
     lambda_idt: float = 0.5
     pool: int = 50
     output: Output = "image"
     lambda_same: float = 0.0
+    same_ramp: float = 0.0
     training: Training = PAPER_TRAINING
 
 
@@ -171,8 +176,11 @@ def generator_loss(
     to_positive, to_negative = networks["to_positive"], networks["to_negative"]
     back, forth = to_negative(fakes["positive"]), to_positive(fakes["negative"])
     terms = {
-        "g_adversarial": lsgan_g(networks["judge_positive"](fakes["positive"]))
-        + lsgan_g(networks["judge_negative"](fakes["negative"])),
+        "g_adversarial": config.lambda_adv
+        * (
+            lsgan_g(networks["judge_positive"](fakes["positive"]))
+            + lsgan_g(networks["judge_negative"](fakes["negative"]))
+        ),
         "g_cycle": config.lambda_cyc * (l1(back, batch.negatives) + l1(forth, batch.positives)),
     }
     if config.lambda_idt:
@@ -180,7 +188,7 @@ def generator_loss(
         terms["g_identity"] = config.lambda_idt * config.lambda_cyc * same
     if config.lambda_same:
         changed = changed_share(fakes["positive"], batch.negatives) + changed_share(fakes["negative"], batch.positives)
-        terms["g_same"] = config.lambda_same * changed
+        terms["g_same"] = ramped(config.lambda_same, config.same_ramp, batch.done) * changed
     return terms
 
 

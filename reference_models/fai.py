@@ -29,7 +29,7 @@ from reference_models.blocks import (
 )
 from reference_models.checkpoint import load_weights
 from reference_models.images import check_attribute, check_images, in_batches, to_uint8
-from reference_models.losses import changed_share, feature_match, gan_bce_d, gan_bce_g, l1, r1_penalty
+from reference_models.losses import changed_share, feature_match, gan_bce_d, gan_bce_g, l1, r1_penalty, ramped
 from reference_models.recipe import Batch, Networks, Terms, Training, Update, override
 
 NAME = "fai"
@@ -55,15 +55,21 @@ class Config:
         d_width: Channels of the discriminator's first convolution.
         d_stages: Stride-2 convolutions of the discriminator.
         d_max_width: Most channels of the discriminator.
+        lambda_adv: Weight of the generator's adversarial term (equation 6: 1).
         lambda_cls: lambda_1 of equation 6 (section 3.1: 1).
         lambda_rec: lambda_2 of equation 6 (section 3.1: 10).
         lambda_fm: lambda_3 of equation 6 (section 3.1: 1).
         lambda_cls_real: lambda_4 of equation 7 (section 3.1: 1).
         output: Form of the generator's picture, see ``blocks.compose``; the paper's is the image itself.
+        refine: Channels of two more 3x3 convolutions at full size, which also see the source, so that thin frames can
+            be placed to the pixel; 0, as in the paper, leaves them out.
         lambda_same: Weight of the share of changed pixels (``losses.changed_share``); not in the paper.
+        same_ramp: Share of the steps over which that weight grows from zero, so that a discriminator that knows
+            nothing yet is not outvoted.
         source_stage: Stage whose map the real/fake head reads, 1-based; None is the last, as StarGAN has it.
         source_by_class: Judge realness within the class the image should have, one map per class; not in the paper.
         d_spectral: Spectral norm on the discriminator (Miyato et al. 2018); not in the paper.
+        d_norm: Instance norm in the discriminator from its second stage on; StarGAN has none.
         d_init: Spread of the discriminator's first weights, see ``blocks.initialise``; the usual one by default.
         r1_gamma: Weight of the slope on real images (``losses.r1_penalty``); not in the paper.
         training: How long and how fast; the paper does not say, so 40 epochs of CelebA's 162,770 training images.
@@ -80,15 +86,19 @@ class Config:
     d_width: int = 64
     d_stages: int = 6
     d_max_width: int = 512
+    lambda_adv: float = 1.0
     lambda_cls: float = 1.0
     lambda_rec: float = 10.0
     lambda_fm: float = 1.0
     lambda_cls_real: float = 1.0
     output: Output = "image"
+    refine: int = 0
     lambda_same: float = 0.0
+    same_ramp: float = 0.0
     source_stage: int | None = None
     source_by_class: bool = False
     d_spectral: bool = False
+    d_norm: bool = False
     d_init: float | None = 0.02
     r1_gamma: float = 0.0
     training: Training = PAPER_TRAINING
@@ -98,17 +108,23 @@ SMALL = Config(
     image_size=64,
     levels=6,
     width=32,
-    max_width=64,
+    max_width=56,
     n_high_skips=2,
     d_width=24,
     d_stages=4,
     d_max_width=96,
+    lambda_adv=2.0,
+    lambda_cls=0.2,
+    lambda_rec=2.0,
+    lambda_fm=0.25,
     output="blend",
-    lambda_same=1.0,
-    source_stage=3,
+    refine=16,
+    lambda_same=0.5,
+    same_ramp=0.3,
     source_by_class=True,
+    d_norm=True,
     d_init=None,
-    training=Training(steps=9000, batch_size=16, ema_decay=0.998, flip=True, precision="bf16"),
+    training=Training(steps=9000, batch_size=16, lr=3e-4, lr_d=4e-4, ema_decay=0.998, flip=True, precision="bf16"),
 )
 PRESETS: dict[str, Config] = {
     "paper": Config(),
@@ -133,7 +149,7 @@ class Generator(nn.Module):
         widths = _widths(config.width, config.levels, config.max_width)
         kept = skip_channels(config)
         last = config.levels - 1
-        self.output, self.skip = config.output, config.skip
+        self.output, self.skip, self.refine = config.output, config.skip, config.refine
         self.encoder, self.decoder, self.skips = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for level, width in enumerate(widths):
             # the first map is not normalised, the last cannot be (one pixel); only those two have a bias
@@ -144,10 +160,17 @@ class Generator(nn.Module):
             if level < last and config.skip == "1x1":
                 self.skips.append(nn.Conv2d(width, kept[level], 1))
             inputs = width + (kept[level] if level < last else 0)
-            out = OUTPUT_CHANNELS[config.output] if level == 0 else widths[level - 1]
+            out = (config.refine or OUTPUT_CHANNELS[config.output]) if level == 0 else widths[level - 1]
             up = nn.ConvTranspose2d(inputs, out, 4, 2, 1, bias=level == 0)
             self.decoder.append(
                 nn.Sequential(nn.ReLU(inplace=True), up, *([instance_norm(out, affine=True)] if level else []))
+            )
+
+        if config.refine:
+            self.head = nn.Sequential(
+                nn.Conv2d(config.refine + 3, config.refine, 3, 1, 1),
+                leaky(),
+                nn.Conv2d(config.refine, OUTPUT_CHANNELS[config.output], 3, 1, 1),
             )
 
     def encode(self, x: Tensor) -> list[Tensor]:
@@ -172,7 +195,10 @@ class Generator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Inverts the attribute: (N, 3, S, S) in [-1, 1] -> the same."""
-        return compose(self.decode(self.encode(x)), x, self.output)
+        raw = self.decode(self.encode(x))
+        if self.refine:
+            raw = self.head(torch.cat([raw, x.to(raw.dtype)], 1))
+        return compose(raw, x, self.output)
 
 
 def skip_channels(config: Config) -> list[int]:
@@ -197,7 +223,11 @@ class Discriminator(nn.Module):
         widths = _widths(config.d_width, config.d_stages, config.d_max_width)
         wrap = spectral_norm if config.d_spectral else _as_is
         stages = [
-            nn.Sequential(wrap(nn.Conv2d(before, width, 4, 2, 1)), leaky())
+            nn.Sequential(
+                wrap(nn.Conv2d(before, width, 4, 2, 1)),
+                *([instance_norm(width, affine=False)] if config.d_norm and before > 3 else []),
+                leaky(),
+            )
             for before, width in zip([3, *widths], widths, strict=False)
         ]
         self.trunk = nn.ModuleList(stages)
@@ -225,7 +255,8 @@ def build(config: Config, seed: int) -> Networks:
     networks: Networks = {"generator": Generator(config), "discriminator": Discriminator(config)}
     initialise(networks["generator"], seed)
     initialise(networks["discriminator"], seed + 1, std=config.d_init)
-    start_as_identity(networks["generator"].get_submodule("decoder.0.1"), config.output)
+    last = "head.2" if config.refine else "decoder.0.1"
+    start_as_identity(networks["generator"].get_submodule(last), config.output)
     return networks
 
 
@@ -281,7 +312,7 @@ def generator_loss(
     returned = generator(inverted)
     source, attribute, _ = discriminator(inverted)
     terms = {
-        "g_adversarial": gan_bce_g(source_logits(source, wanted)),
+        "g_adversarial": config.lambda_adv * gan_bce_g(source_logits(source, wanted)),
         "g_class": config.lambda_cls * functional.binary_cross_entropy_with_logits(attribute.float(), wanted),
         "g_cycle": config.lambda_rec * l1(returned, images),
     }
@@ -290,7 +321,7 @@ def generator_loss(
             target = discriminator(images)[2]
         terms["g_features"] = config.lambda_fm * feature_match(discriminator(returned)[2], target)
     if config.lambda_same:
-        terms["g_same"] = config.lambda_same * changed_share(inverted, images)
+        terms["g_same"] = ramped(config.lambda_same, config.same_ramp, batch.done) * changed_share(inverted, images)
     return terms
 
 

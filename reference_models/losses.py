@@ -68,7 +68,7 @@ def gradient_penalty(
 def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     """Half the mean squared slope of the critic on real images (Mescheder et al., ICML 2018, eq. 9)."""
     real = real.detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(critic(real).float().flatten(1).mean(1).sum(), real, create_graph=True)
+    (slope,) = torch.autograd.grad(critic(real).float().reshape(len(real), -1).mean(1).sum(), real, create_graph=True)
     return 0.5 * slope.float().square().flatten(1).sum(1).mean()
 
 
@@ -100,6 +100,11 @@ def changed_share(image: Tensor, source: Tensor, scale: float = 0.1) -> Tensor:
     """
     difference = (image.float() - source.float()).abs().mean(1)
     return (difference / (difference + scale)).mean()
+
+
+def ramped(weight: float, ramp: float, done: float) -> float:
+    """Returns a weight that grows linearly from zero over the first ``ramp`` of the training; ``done`` is in 0..1."""
+    return weight * min(1.0, done / ramp) if ramp else weight
 
 
 def kl_unit(mean: Tensor) -> Tensor:

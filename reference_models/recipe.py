@@ -61,11 +61,13 @@ class Batch:
         negatives: Faces without the attribute.
         positives: Faces with it.
         generator: Source of chance for whatever the losses draw; a function of (seed, step, process) alone.
+        done: Share of the training that is done, 0..1.
     """
 
     negatives: Tensor
     positives: Tensor
     generator: torch.Generator
+    done: float = 1.0
 
     @property
     def images(self) -> Tensor:

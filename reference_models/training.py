@@ -215,7 +215,8 @@ class _Loop:
             half = to_signed(half.to(self.accelerator.device))
             half = flip_some(half, generator) if training.flip else half
             halves.append(half.contiguous(memory_format=layout).chunk(training.accumulate))
-        return [Batch(negatives, positives, generator) for negatives, positives in zip(*halves, strict=True)]
+        done = self.state.step / training.steps
+        return [Batch(negatives, positives, generator, done) for negatives, positives in zip(*halves, strict=True)]
 
     def step(self, images: tuple[Tensor, Tensor]) -> dict[str, float]:
         """Updates every network once and returns the losses."""
@@ -270,7 +271,9 @@ class _Loop:
 
         return loss
 
-    def descend(self, networks: tuple[str, ...], group: str, losses: Sequence[Callable[[], Terms]], terms: Terms) -> None:
+    def descend(
+        self, networks: tuple[str, ...], group: str, losses: Sequence[Callable[[], Terms]], terms: Terms
+    ) -> None:
         """One optimiser step of some networks on the mean of micro-batch losses, all other networks frozen."""
         state = self.state
         for name, network in state.networks.items():

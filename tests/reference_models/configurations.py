@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""The small configurations these tests build networks from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reference_models import cyclegan, fai
+from reference_models.recipe import Training
+
+QUICK = Training(steps=4, batch_size=4)
+TINY_FAI = fai.Config(
+    image_size=64,
+    levels=6,
+    width=16,
+    max_width=128,
+    n_high_skips=2,
+    d_width=16,
+    d_stages=5,
+    d_max_width=128,
+    training=QUICK,
+)
+TINY_CYCLEGAN = cyclegan.Config(image_size=64, width=16, n_blocks=2, d_width=16, n_layers=3, training=QUICK)
+# smaller still, for tests that step: 16 pixels
+MICRO_FAI = replace(TINY_FAI, image_size=16, levels=4, width=4, max_width=8, d_width=4, d_stages=3, d_max_width=8)
+MICRO_CYCLEGAN = replace(TINY_CYCLEGAN, image_size=16, width=4, n_blocks=1, d_width=4, n_layers=1, pool=6)
+# the same, as changes to the small preset
+MICRO_CHANGES = {
+    "fai": {"image_size": 16, "levels": 4, "width": 4, "max_width": 8, "d_width": 4, "d_stages": 3, "d_max_width": 8},
+    "cyclegan": {"image_size": 16, "width": 4, "n_blocks": 1, "d_width": 4, "n_layers": 1, "pool": 6},
+}
+for changes in MICRO_CHANGES.values():
+    changes |= {"batch_size": 4, "ema_decay": 0.9}
