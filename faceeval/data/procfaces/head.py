@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from faceeval.data.procfaces.factors import Factors
-from faceeval.data.procfaces.raster import MOUTH_WALL, TEETH_UPPER
+from faceeval.data.procfaces.raster import MOUTH_WALL, TEETH_LOWER, TEETH_UPPER, TONGUE
 
 F32 = NDArray[np.float32]
 DATA = Path(__file__).with_name("head.npz")
@@ -22,7 +22,7 @@ CONTROL_GAIN = np.array([
     0.40, 0.40, 0.75, 0.75, 0.9, 1.1, 0.9, 0.75, 1.3, 1.0, 1.15, 0.9,
     0.8, 1.2, 0.9, 1.1, 1.4, 1.2, 1.6, 1.4, 0.9, 1.1, 1.0, 0.8,
 ])  # fmt: skip
-JAW_GAIN = 0.72
+JAW_GAIN = 0.80
 GENDER_GAIN = 1.25  # past the source's shapes, which differ little in the face
 
 # expression -> share of each facial unit at intensity 1; none parts the lips much, for that is Mouth_Slightly_Open's
@@ -110,7 +110,9 @@ def head_data() -> HeadData:
     with np.load(DATA, allow_pickle=False) as stored:
         raw = {name: stored[name] for name in stored.files}
     rest = raw["rest"].astype(np.float32)
-    rest[raw["vertex_part"] == TEETH_UPPER, 1] -= 0.10  # an open mouth shows them
+    rest[raw["vertex_part"] == TEETH_UPPER, 1] -= 0.06  # an open mouth shows the upper row, and little of the lower
+    rest[raw["vertex_part"] == TEETH_LOWER, 1] -= 0.07
+    rest[raw["vertex_part"] == TONGUE] -= np.float32([0.0, 0.06, 0.10])
     masks = raw["masks"].astype(np.float32) / 255
     attr = np.zeros((len(rest), 6), np.float32)
     attr[:, :3] = rest

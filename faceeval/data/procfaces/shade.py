@@ -312,8 +312,9 @@ def shade(hit, weights, posed, normals, triangles, kinds, attr, paint, light, tu
                 _lit(colour, light, nx, ny, nz, 0.15 + 0.45 * ramp(1.1, 1.7, a[2]), 0.3, 20.0, 0.5)
                 codes[row, column] = MOUTH_CODE
             else:
-                colour[0], colour[1], colour[2] = 0.80, 0.74, 0.62
-                _lit(colour, light, nx, ny, nz, 0.3 + 0.65 * ramp(1.3, 1.8, a[2]), 0.4, 40.0, 0.1)
+                colour[0], colour[1], colour[2] = 0.70, 0.65, 0.55
+                # the row of teeth is a coarse strip: its own normals would make dark and light plates of it
+                _lit(colour, light, 0.3 * nx, 0.3 * ny, 0.9, 0.3 + 0.65 * ramp(1.3, 1.8, a[2]), 0.2, 40.0, 0.1)
                 codes[row, column] = TEETH_CODE
             for m in range(3):
                 image[row, column, m] = colour[m]

@@ -150,7 +150,7 @@ def beard_cover(table, x, y, z, style, lips):  # type: ignore[no-untyped-def]
         ring = ramp(0.58, 0.46, ax + rough) * ramp(-0.62, -0.7, y)
         chin = ramp(0.5, 0.36, ax + rough) * ramp(-1.12, -1.2, y)
         around = max(moustache, chin) if style == 4 else ring
-        neck = ramp(-1.75, -1.62, y)
+        neck = ramp(-1.75, -1.62, y) * ramp(1.0, 1.4, z)
     return around * keep * neck
 
 
@@ -169,7 +169,7 @@ def paint_of(factors: Factors, data: HeadData, hair: F32, hairline: F32) -> Pain
     """Collects the colours and amounts of one face."""
     identity, attributes, details = factors.identity, factors.attributes, factors.details
     skin = linear(identity.skin_pale if attributes.pale_skin else identity.skin)
-    skin = np.asarray(skin * (1 - 0.16 * skin), np.float32)  # keeps pale skin from burning out
+    skin = np.asarray(skin * (1.03 - 0.20 * skin.mean()), np.float32)  # keeps pale skin from burning out
     moles, freckles, offset = moles_of(identity.seed)
     old = 0.0 if attributes.young else float(np.clip(0.7 + 0.3 * (details.age_old - 60) / 20, 0.6, 1.0))
     dark = float(np.clip(1.0 - skin.mean() * 2.2, 0, 1))

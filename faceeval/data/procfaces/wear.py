@@ -22,7 +22,7 @@ BEARD_LAYERS = 4
 BEARD_LENGTH = ((0.0, 0.0), (0.13, 0.05), (0.13, 0.05), (0.20, 0.50), (0.12, 0.05))
 RIM_STEPS, TUBE_SIDES = 32, 5
 # half width, half height, squareness of the rims: round, oval, rectangular, aviator
-RIMS = ((0.37, 0.37, 2.0), (0.43, 0.31, 2.2), (0.44, 0.29, 5.0), (0.44, 0.37, 2.6))
+RIMS = ((0.35, 0.35, 2.0), (0.40, 0.29, 2.2), (0.40, 0.28, 5.0), (0.41, 0.35, 2.6))
 
 
 @functools.cache
@@ -102,7 +102,7 @@ def _fit(data: HeadData, form: F32) -> tuple[F32, F32]:
     bridge = form[data.landmarks[27]]
     x = 0.25 * (eye[:, 0].min() + eye[:, 0].max() - other[:, 0].min() - other[:, 0].max())
     y = 0.25 * (eye[:, 1].min() + eye[:, 1].max() + other[:, 1].min() + other[:, 1].max())
-    middle = np.array([max(x, 0.47) + 0.01, y - 0.05, max(bridge[2] + 0.06, eye[:, 2].max() + 0.19)], np.float32)
+    middle = np.array([max(x, 0.47) + 0.01, y - 0.05, max(bridge[2] + 0.055, eye[:, 2].max() + 0.18)], np.float32)
     ear = form[_ear_vertex()]
     return middle, ear.astype(np.float32)
 
