@@ -6,6 +6,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONG_LIST = 16  # names beyond which an error with a near match does not recite them all
+
 
 class FaceevalError(Exception):
     """Base of every error that is the caller's to mend; the command line prints it in three lines, without a traceback.
@@ -63,4 +65,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     by_lower = {entry.lower(): entry for entry in names}
     near = [by_lower[entry] for entry in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
     hint = f"did you mean {' or '.join(repr(entry) for entry in near)}? " if near else ""
-    return UnknownNameError(f"the name of a known {kind}", repr(name), f"{hint}Known: {', '.join(names)}")
+    listed = f"Known: {', '.join(names)}"
+    if hint and len(names) > LONG_LIST:
+        listed = f"{len(names)} are known; `faceeval list` shows them"
+    return UnknownNameError(f"the name of a known {kind}", repr(name), hint + listed)

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""``python -m faceeval``."""
+
+from faceeval.cli import main
+
+main()

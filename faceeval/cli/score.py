@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""``faceeval score``: how good is a method at editing one attribute."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from faceeval.cli.console import note, progress, stdout, table
+from faceeval.errors import InputError, MissingFileError
+from faceeval.names import canonical_attribute
+
+if TYPE_CHECKING:
+    from faceeval.results import Result
+
+ARROWS = {"higher": "↑", "lower": "↓", "near 1": "→ 1"}
+
+
+def score(
+    method: Annotated[
+        str | None, typer.Option("--method", "-m", help="A reference model, or package.module:Class of your own.")
+    ] = None,
+    attr: Annotated[
+        str | None, typer.Option("--attr", "-a", help="The attribute, such as young or eyeglasses.")
+    ] = None,
+    edited: Annotated[
+        Path | None, typer.Option("--edited", help="Score images made elsewhere: a folder, paired by file name.")
+    ] = None,
+    data: Annotated[str, typer.Option("--data", "-d", help="Dataset: procfaces, celeba.")] = "procfaces",
+    root: Annotated[Path | None, typer.Option("--root", help="Folder that holds the dataset.")] = None,
+    size: Annotated[int | None, typer.Option("--size", min=16, help="Image side; the benchmark's by default.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", "-c", help="Weights of your own training, or the run's folder.")
+    ] = None,
+    train: Annotated[bool, typer.Option("--train", help="Train the small preset first where no weights are.")] = False,
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", min=2, help="Images per class; the benchmark's by default.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", help="Seeds the bootstrap; nothing else is left to chance.")] = 0,
+    weights_dir: Annotated[
+        Path | None, typer.Option("--weights-dir", help="Where the weights of judges for photographs are.")
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for results.")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no notes.")] = False,
+) -> None:
+    """Score how well a method edits one attribute, beside `identity` and, where it is known, the true edit.
+
+    Example: faceeval score --method cyclegan --attr young
+    """
+    if (method is None) == (edited is None):
+        got = "both" if method else "neither"
+        raise InputError("one of --method NAME and --edited DIR", got, "`faceeval list methods` shows the names")
+    if attr is None:
+        raise InputError("--attr NAME", "no attribute", "name one; `faceeval list attributes` has them all")
+    attribute = canonical_attribute(attr)
+    began = time.perf_counter()
+    from faceeval.benchmark import Benchmark
+    from faceeval.data.table import load_faces
+    from faceeval.results import prepare_output, write
+    from faceeval.score import load_panel
+    from faceeval.score import score as run_score
+
+    imported = time.perf_counter()
+    benchmark = Benchmark.load(data)
+    prepare_output(out)
+    side = size or _checkpoint_size(checkpoint) or benchmark.size
+    options = {"data": data, "root": root, "size": side, "train": train, "quiet": quiet}
+    editor = _edited_folder(edited) if edited is not None else _method(str(method), attribute, checkpoint, options)
+    panel = load_panel(benchmark, weights_dir=weights_dir)
+    loaded = time.perf_counter()
+    with progress(quiet) as bar:
+        keep = {"size": side, "root": root, "crop": benchmark.crop}
+        faces = load_faces(data, benchmark.split, **keep, progress=bar("reading faces"))
+        extra = load_faces(data, benchmark.extra_split, **keep) if benchmark.extra_split else None
+        result = run_score(
+            editor,
+            faces,
+            attribute,
+            benchmark=benchmark,
+            judges=panel,
+            n_per_class=count,
+            batch_size=batch_size,
+            seed=seed,
+            extra=extra,
+            progress=bar(f"scoring {editor.card.name}"),
+            command=shlex.join(["faceeval", *sys.argv[1:]]),
+            seconds={
+                "import": imported - began,
+                "load": loaded - imported,
+                "faces": time.perf_counter() - loaded,
+            },
+        )
+    path = write(result, out)
+    if as_json:
+        stdout.print_json(path.read_text(encoding="utf-8"))
+    else:
+        show_result(result)
+    if not quiet:
+        _say_where(result, path)
+
+
+def _edited_folder(folder: Path) -> Any:
+    from faceeval.score import EditedFolder
+
+    return EditedFolder(folder)
+
+
+def _checkpoint_size(checkpoint: Path | None) -> int | None:
+    """Reads the image side off the card of a checkpoint; None where there is none, or it does not say."""
+    if checkpoint is None:
+        return None
+    cards = sorted(checkpoint.glob("*.json")) if checkpoint.is_dir() else [checkpoint.with_suffix(".json")]
+    try:
+        side = json.loads(cards[0].read_text(encoding="utf-8"))["config"]["image_size"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # loading the weights will say what is wrong with them
+    return side if isinstance(side, int) else None
+
+
+def _method(name: str, attribute: str, checkpoint: Path | None, options: dict[str, Any]) -> Any:
+    """Loads a reference model, or a class of the user's own; trains first where asked and needed."""
+    if ":" in name:
+        from faceeval.score import load_user_method
+
+        return load_user_method(name, attribute=attribute)
+    from reference_models import load_method
+
+    plain = name.strip().lower().replace("-", "_")
+    wanted = {"attribute": attribute, "data": options["data"], "size": options["size"]}
+    try:
+        return load_method(plain, **wanted, checkpoint=checkpoint)
+    except MissingFileError:
+        if not options["train"] or checkpoint is not None:
+            raise
+    from faceeval.cli.train import train_method
+
+    weights = train_method(
+        plain,
+        attribute,
+        preset="small",
+        data=options["data"],
+        root=options["root"],
+        size=options["size"],
+        out=None,
+        steps=None,
+        seed=0,
+        overrides={},
+        quiet=options["quiet"],
+    )
+    return load_method(plain, **wanted, checkpoint=weights)
+
+
+def show_result(result: Result) -> None:
+    """Prints the table of a result: questions down, rows of the result across."""
+    summary = result.summary
+    columns = ["", *[row.name for row in summary.rows], "95 % interval"]
+    lines = []
+    question = ""
+    for key, column in summary.columns.items():
+        if not any(key in row.values for row in summary.rows):
+            continue
+        if column.question != question:
+            question = column.question
+            lines.append([f"[bold]{question}[/bold]", *[""] * (len(columns) - 1)])
+        cells = [f"{row.values[key].value:,.{column.digits}f}" if key in row.values else "–" for row in summary.rows]
+        first = summary.rows[0].values.get(key)
+        known = first is not None and first.low is not None and first.high is not None
+        span = f"{first.low:,.{column.digits}f} .. {first.high:,.{column.digits}f}" if known and first else ""
+        unit = f" [dim]{column.unit}[/dim]" if column.unit else ""
+        lines.append([f"  {column.label} {ARROWS[column.better]}{unit}", *cells, span])
+    data = summary.data
+    title = (
+        f"{summary.rows[0].name}, {summary.attribute}, on {data.name} {data.split} at {data.size} px: "
+        f"{data.positives} images with the attribute and {data.negatives} without, each inverted"
+    )
+    table(title, columns, lines, right=range(1, len(columns)))
+
+
+def _say_where(result: Result, path: Path) -> None:
+    from faceeval.protocols.printed import FAI_TABLE_1_SOURCE, printed
+
+    summary = result.summary
+    for notice in summary.notices:
+        note(f"note: {notice}")
+    paper = printed(summary.rows[0].name, summary.attribute)
+    if paper is not None:
+        note(
+            f"printed by the paper, on other data and by other judges, not comparable: FID {paper.fid}, "
+            f"mean DFN {paper.dfn} ({FAI_TABLE_1_SOURCE})"
+        )
+    seconds = summary.run.seconds
+    parts = ", ".join(f"{part} {spent:.1f}" for part, spent in seconds.items() if part != "total" and spent >= 0.05)
+    note(f"{seconds['total']:.1f} s ({parts}); result: {path}")

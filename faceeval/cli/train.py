@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""``faceeval train``: reference models and judges."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from faceeval.cli.console import note, progress, stdout
+from faceeval.errors import InputError
+from faceeval.names import canonical_attribute
+
+
+class Preset(StrEnum):
+    """Sizes a method comes in."""
+
+    paper = "paper"
+    small = "small"
+    quick = "quick"
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+    """Reads ``key=value`` pairs; values are JSON where they parse as JSON, else text.
+
+    Raises:
+        InputError: A pair has no ``=``.
+
+    Example:
+        >>> parse_overrides(["batch_size=4", "skip=full"])
+        {'batch_size': 4, 'skip': 'full'}
+    """
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise InputError("--set KEY=VALUE", repr(pair), "name a field of the method's Config, such as batch_size=8")
+        try:
+            overrides[key] = json.loads(value)
+        except json.JSONDecodeError:
+            overrides[key] = value
+    return overrides
+
+
+def _train_judge(name: str, out: Path | None, seed: int, quiet: bool) -> Path:
+    from faceeval.data.procfaces.standard import load
+    from faceeval.judges.training import JudgeLabels, train_judge
+
+    with progress(quiet) as bar:
+        faces = load("train", 64, progress=bar("rendering train"))
+        labels = JudgeLabels.from_faces(faces)
+        return train_judge(
+            name,
+            faces.images(),
+            labels,
+            seed=seed,
+            out=out or Path("runs") / "judges",
+            progress=bar(f"training {name}"),
+        )
+
+
+def train_method(
+    method: str,
+    attribute: str,
+    *,
+    preset: str,
+    data: str,
+    root: Path | None,
+    size: int | None,
+    out: Path | None,
+    steps: int | None,
+    seed: int,
+    overrides: dict[str, Any],
+    resume: bool = True,
+    quiet: bool = False,
+) -> Path:
+    """Trains a reference model and returns the path of its weights; ``score --train`` calls it too."""
+    from faceeval.data.table import load_faces
+    from reference_models.training import configure
+    from reference_models.training import train as train_model
+
+    side = size or configure(method, preset, overrides=overrides).image_size
+    folder = out or Path("runs") / f"{method}-{attribute}-{data}-{preset}"
+    with progress(quiet) as bar:
+        faces = load_faces(data, "train", size=side, root=root, progress=bar("reading train"))
+        weights = train_model(
+            method,
+            faces,
+            attribute,
+            preset=preset,
+            out=folder,
+            steps=steps,
+            seed=seed,
+            overrides=overrides,
+            resume=resume,
+            progress=bar(f"training {method} {attribute}"),
+        )
+    return weights
+
+
+def train(
+    method: Annotated[str | None, typer.Option("--method", "-m", help="A reference model: cyclegan, fai.")] = None,
+    attr: Annotated[
+        str | None, typer.Option("--attr", "-a", help="The attribute, such as young or eyeglasses.")
+    ] = None,
+    judge: Annotated[str | None, typer.Option("--judge", help="Train a judge instead: procfaces, ...")] = None,
+    preset: Annotated[
+        Preset, typer.Option("--preset", help="paper, small (64 px, CPU), or quick (minutes).")
+    ] = Preset.small,
+    data: Annotated[str, typer.Option("--data", "-d", help="Dataset to train on.")] = "procfaces",
+    root: Annotated[Path | None, typer.Option("--root", help="Folder that holds the dataset.")] = None,
+    size: Annotated[int | None, typer.Option("--size", min=16, help="Image side; the preset's by default.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Optimiser steps; the preset's by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seeds initialisation, sampling and augmentation.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE, a field of the method's Config.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on from the last checkpoint.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+) -> None:
+    """Train a reference model, or a judge. A run that was stopped goes on where its last checkpoint stands."""
+    if (method is None) == (judge is None):
+        raise InputError("one of --method and --judge", "both" if method else "neither", "name what to train")
+    if judge is not None:
+        weights = _train_judge(judge, out, seed, quiet)
+    else:
+        if attr is None:
+            raise InputError(
+                "--attr NAME beside --method", "no attribute", "name one; `faceeval list attributes` has all"
+            )
+        assert method is not None
+        weights = train_method(
+            method,
+            canonical_attribute(attr),
+            preset=preset.value,
+            data=data,
+            root=root,
+            size=size,
+            out=out,
+            steps=steps,
+            seed=seed,
+            overrides=parse_overrides(settings or []),
+            resume=resume,
+            quiet=quiet,
+        )
+    stdout.print(str(weights), markup=False, soft_wrap=True)
+    note("score it: faceeval score --method ... --attr ... --checkpoint " + str(weights) if method else "")
