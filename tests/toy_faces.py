@@ -67,10 +67,9 @@ class ToyJudge:
     weights_sha256 = "0" * 64
     outputs = ("attributes", "embedding")
     attribute_names = ATTRIBUTES
-    settings = {"resize": "none"}
 
     def __init__(self) -> None:
-        self.seen = 0
+        self.settings, self.seen = {"resize": "none"}, 0
 
     def __call__(self, images: torch.Tensor) -> dict[str, np.ndarray]:
         self.seen += len(images)

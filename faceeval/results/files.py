@@ -157,7 +157,7 @@ def _parse(path: Path) -> Summary:
     if not isinstance(content, dict) or "schema_version" not in content or "rows" not in content:
         raise InputError(f"a result in {path}", "JSON of another kind", todo)
     if content["schema_version"] != SCHEMA:
-        got = f"schema {content['schema']!r}"
+        got = f"schema {content['schema_version']!r}"
         raise InputError(f"schema {SCHEMA} in {path}", got, "read it with the version of faceeval that wrote it")
     try:
         return Summary.model_validate(content)
@@ -169,8 +169,9 @@ def _parse(path: Path) -> Summary:
 
 def _beside(path: Path, summary: Summary, key: str) -> bytes:
     record = summary.files.get(key)
-    file = path.with_name(record.file) if record else None
-    if record is None or file is None or file.parent != path.parent or not file.is_file():
+    # a plain name only: a result from elsewhere must not make us read other files
+    file = path.parent / record.file if record and record.file == Path(record.file).name else None
+    if record is None or file is None or not file.is_file():
         name = record.file if record else f"a record of its {key}"
         todo = "keep the .json, .jsonl and .grid.png of a run together, or score again"
         raise InputError(f"{name} beside {path.name}", "nothing: the run is incomplete", todo)
