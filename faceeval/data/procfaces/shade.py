@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from faceeval.data.procfaces.noise import noise2, ramp
-from faceeval.data.procfaces.raster import BEARD, EYE_LEFT, EYE_RIGHT, FRAME, HAIR, MOUTH_WALL, SKIN, TONGUE
+from faceeval.data.procfaces.raster import BEARD, EYE_LEFT, EYE_RIGHT, FRAME, HAIR, MOUTH_WALL, SKIN, TEETH_LOWER, TONGUE
 from faceeval.data.procfaces.skin import age_lines, beard_cover, brow_cover, bump, groove, lid_distance
 
 (
@@ -312,10 +312,11 @@ def shade(hit, weights, posed, normals, triangles, kinds, attr, paint, light, tu
                 _lit(colour, light, nx, ny, nz, 0.15 + 0.45 * ramp(1.1, 1.7, a[2]), 0.3, 20.0, 0.5)
                 codes[row, column] = MOUTH_CODE
             else:
-                colour[0], colour[1], colour[2] = 0.70, 0.65, 0.55
+                gum = ramp(-1.02, -1.06, a[1]) if kind == TEETH_LOWER else ramp(-0.84, -0.80, a[1])
+                colour[0], colour[1], colour[2] = 0.70 - 0.48 * gum, 0.65 - 0.60 * gum, 0.55 - 0.50 * gum
                 # the row of teeth is a coarse strip: its own normals would make dark and light plates of it
-                _lit(colour, light, 0.3 * nx, 0.3 * ny, 0.9, 0.3 + 0.65 * ramp(1.3, 1.8, a[2]), 0.2, 40.0, 0.1)
-                codes[row, column] = TEETH_CODE
+                _lit(colour, light, 0.3 * nx, 0.3 * ny, 0.9, 0.04 + 0.9 * ramp(1.42, 1.78, a[2]), 0.2, 40.0, 0.1)
+                codes[row, column] = MOUTH_CODE if gum > 0.5 else TEETH_CODE
             for m in range(3):
                 image[row, column, m] = colour[m]
     return image, codes

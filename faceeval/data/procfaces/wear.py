@@ -161,4 +161,4 @@ def with_lenses(
         y = (rows - screen[0, 1]) / view[-1] / 0.16
         streak = np.exp(-(((x - y + 0.35) / 0.20) ** 2)) * 0.03
         seen = samples[rows, columns]
-        samples[rows, columns] = seen * np.float32([0.96, 0.97, 0.97]) + streak[:, None].astype(np.float32)
+        samples[rows, columns] = seen * np.float32([0.97, 0.98, 0.98]) + streak[:, None].astype(np.float32)
