@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a method can do: plain protocols, no base class. A method offers the calls it can honour and leaves out the rest.
+"""What a method can do: plain protocols, no base class. A method offers the calls it can honour and no others.
 
 Images cross every border as ``uint8`` tensors of shape (N, 3, H, W), RGB, 0..255, on the CPU.
 """

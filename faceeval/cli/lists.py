@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ import typer
 from faceeval.cli.console import stdout, table
 from faceeval.errors import unknown_name
 
-Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
+Rows = tuple[tuple[str, ...], Sequence[tuple[str, ...]]]
 
 
 def _methods() -> Rows:

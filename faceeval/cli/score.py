@@ -7,6 +7,7 @@ import json
 import shlex
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,9 +78,9 @@ def score(
     panel = load_panel(benchmark, weights_dir=weights_dir)
     loaded = time.perf_counter()
     with progress(quiet) as bar:
-        keep = {"size": side, "root": root, "crop": benchmark.crop}
-        faces = load_faces(data, benchmark.split, **keep, progress=bar("reading faces"))
-        extra = load_faces(data, benchmark.extra_split, **keep) if benchmark.extra_split else None
+        open_split = partial(load_faces, data, size=side, root=root, crop=benchmark.crop, progress=bar("reading faces"))
+        faces = open_split(benchmark.split)
+        extra = open_split(benchmark.extra_split) if benchmark.extra_split else None
         result = run_score(
             editor,
             faces,

@@ -4,15 +4,23 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from faceeval.cli.console import note, progress, stdout
 from faceeval.errors import InputError
 from faceeval.names import canonical_attribute
+
+if TYPE_CHECKING:
+    from faceeval.data.faces import FaceSet
+    from faceeval.judges.training import JudgeLabels
+
+SPLITS = ("train", "validation", "test")
 
 
 class Preset(StrEnum):
@@ -45,20 +53,35 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
     return overrides
 
 
+def _labels(faces: FaceSet) -> JudgeLabels:
+    """Gathers the columns a judge learns from; procfaces has them all."""
+    import numpy as np
+
+    from faceeval.judges.training import JudgeLabels
+
+    assert faces.identities is not None
+    assert faces.expression is not None
+    assert faces.pose is not None
+    attributes = np.stack(list(faces.attributes.values()), axis=1)
+    return JudgeLabels(faces.identities, attributes, tuple(faces.attributes), faces.expression, faces.pose)
+
+
 def _train_judge(name: str, out: Path | None, seed: int, quiet: bool) -> Path:
     from faceeval.data.procfaces.standard import load
-    from faceeval.judges.training import JudgeLabels, train_judge
+    from faceeval.judges.training import train_judge
 
     with progress(quiet) as bar:
-        faces = load("train", 64, progress=bar("rendering train"))
-        labels = JudgeLabels.from_faces(faces)
+        splits = {split: load(split, 64, progress=bar(f"rendering {split}")) for split in SPLITS}
+        given = {split: (faces.images(), _labels(faces)) for split, faces in splits.items()}
         return train_judge(
             name,
-            faces.images(),
-            labels,
-            seed=seed,
-            out=out or Path("runs") / "judges",
-            progress=bar(f"training {name}"),
+            *given["train"],
+            seed,
+            out or Path("runs") / "judges",
+            bar(f"training {name}"),
+            validation=given["validation"],
+            test=given["test"],
+            command=shlex.join(["faceeval", *sys.argv[1:]]),
         )
 
 
@@ -86,6 +109,7 @@ def train_method(
     folder = out or Path("runs") / f"{method}-{attribute}-{data}-{preset}"
     with progress(quiet) as bar:
         faces = load_faces(data, "train", size=side, root=root, progress=bar("reading train"))
+        advance = bar(f"training {method} {attribute}")
         weights = train_model(
             method,
             faces,
@@ -96,16 +120,15 @@ def train_method(
             seed=seed,
             overrides=overrides,
             resume=resume,
-            progress=bar(f"training {method} {attribute}"),
+            notes={"command": shlex.join(["faceeval", *sys.argv[1:]]), "data_digest": faces.digest},
+            progress=lambda done, total, losses: advance(done, total),
         )
     return weights
 
 
 def train(
     method: Annotated[str | None, typer.Option("--method", "-m", help="A reference model: cyclegan, fai.")] = None,
-    attr: Annotated[
-        str | None, typer.Option("--attr", "-a", help="The attribute, such as young or eyeglasses.")
-    ] = None,
+    attr: Annotated[str | None, typer.Option("--attr", "-a", help="The attribute: young, eyeglasses, ...")] = None,
     judge: Annotated[str | None, typer.Option("--judge", help="Train a judge instead: procfaces, ...")] = None,
     preset: Annotated[
         Preset, typer.Option("--preset", help="paper, small (64 px, CPU), or quick (minutes).")
@@ -114,13 +137,9 @@ def train(
     root: Annotated[Path | None, typer.Option("--root", help="Folder that holds the dataset.")] = None,
     size: Annotated[int | None, typer.Option("--size", min=16, help="Image side; the preset's by default.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run.")] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Optimiser steps; the preset's by default.")
-    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps; the preset's by default.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seeds initialisation, sampling and augmentation.")] = 0,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE, a field of the method's Config.")
-    ] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a field of Config.")] = None,
     resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on from the last checkpoint.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
@@ -131,9 +150,7 @@ def train(
         weights = _train_judge(judge, out, seed, quiet)
     else:
         if attr is None:
-            raise InputError(
-                "--attr NAME beside --method", "no attribute", "name one; `faceeval list attributes` has all"
-            )
+            raise InputError("--attr NAME beside --method", "no attribute", "`faceeval list attributes` shows them")
         assert method is not None
         weights = train_method(
             method,
