@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Ships trained weights: copies them beside the package's others, scores them, and writes the scores into their cards.
+
+    python tools/publish_weights.py runs/fai-Eyeglasses-procfaces-small/fai-Eyeglasses.safetensors ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from faceeval.results import Result, read
+from reference_models import WEIGHTS
+from reference_models.checkpoint import annotate
+
+# what a card says of a method; the whole result is for `faceeval score` to show
+SCORES = (
+    "flip_accuracy",
+    "flip_accuracy_add",
+    "flip_accuracy_remove",
+    "preservation_accuracy",
+    "identity_similarity",
+    "background_error",
+    "counterfactual_error",
+    "frechet_distance_source",
+    "dfn_mean",
+    "dfn_iqr",
+)
+
+
+def score(method: str, attribute: str, folder: Path) -> Result:
+    """Scores shipped weights by the command a user would type, and returns the result."""
+    command = [sys.executable, "-m", "faceeval", "score", "--method", method, "--attr", attribute, "--out", str(folder)]
+    subprocess.run(command, check=True)
+    return read(folder / "procfaces" / attribute / f"{method}.json")
+
+
+def scores_of(result: Result) -> dict[str, object]:
+    """Returns what goes into the card: the method's values, those of ``identity`` beside them, and what made them."""
+    summary = result.summary
+    rows = {row.kind: row for row in summary.rows}
+    return {
+        "command": f"faceeval score --method {summary.method['name']} --attr {summary.attribute}",
+        "images": summary.data.positives + summary.data.negatives,
+        "data_digest": summary.data.digest,
+        "judge": {role: judge.weights_sha256 for role, judge in summary.judges.items()},
+        **{
+            kind: {key: round(rows[kind].values[key].value, 4) for key in SCORES if key in rows[kind].values}
+            for kind in ("method", "identity")
+        },
+    }
+
+
+def main() -> None:
+    """Publishes each weight file named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("weights", nargs="+", type=Path, help="<method>-<attribute>.safetensors, with its .json beside")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="where the scores are written")
+    arguments = parser.parse_args()
+    for weights in arguments.weights:
+        card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
+        folder = WEIGHTS / f"{card['data']}-{card['config']['image_size']}"
+        folder.mkdir(parents=True, exist_ok=True)
+        shipped = folder / weights.name
+        for suffix in (".safetensors", ".json"):
+            shutil.copyfile(weights.with_suffix(suffix), shipped.with_suffix(suffix))
+        annotate(shipped, scores=scores_of(score(card["method"], card["attribute"], arguments.results)))
+
+
+if __name__ == "__main__":
+    main()
