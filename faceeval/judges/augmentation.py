@@ -53,9 +53,10 @@ def shift(images: Tensor, generator: Generator) -> Tensor:
 
 def blur(images: Tensor, generator: Generator) -> Tensor:
     """Blends some images with their 3 x 3 binomial blur, by a random share."""
-    kernel = torch.tensor([1.0, 2.0, 1.0]) / 4.0
-    weights = (kernel[:, None] * kernel[None, :]).expand(3, 1, 3, 3).contiguous()
-    soft = functional.conv2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), weights, groups=3)
+    padded = functional.pad(images, (1, 1, 1, 1), mode="replicate")
+    # the kernel (1 2 1) / 4 along rows, then along columns; many times faster than a grouped convolution
+    rows = (padded[:, :, :-2] + padded[:, :, 2:]).add_(padded[:, :, 1:-1], alpha=2.0)
+    soft = (rows[..., :-2] + rows[..., 2:]).add_(rows[..., 1:-1], alpha=2.0).mul_(1.0 / 16.0)
     chosen = torch.rand(len(images), generator=generator) < BLURRED
     share = torch.where(chosen, torch.rand(len(images), generator=generator), 0.0)
     return torch.lerp(images, soft, share[:, None, None, None])

@@ -29,12 +29,15 @@ class Config:
         attribute_names: CelebA names of the attribute head, in order.
         widths: Channels of each stage; each stage after the first halves the resolution, which starts at 32.
         blocks: Residual blocks of each stage.
+        places: Channels kept at each place of the last map, which all heads read place by place: where something is in
+            the face matters, and averaging over places would lose it.
         embedding: Length of the identity embedding.
     """
 
     attribute_names: tuple[str, ...]
     widths: tuple[int, ...] = (32, 64, 128, 192)
     blocks: tuple[int, ...] = (1, 2, 2, 1)
+    places: int = 64
     embedding: int = 128
 
 
@@ -53,15 +56,18 @@ class ConvNorm(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut (He et al., CVPR 2016)."""
+    """Two 3 x 3 convolutions beside a shortcut (He et al., CVPR 2016) that averages where it halves the resolution.
+
+    A strided shortcut drops three places of four, and eyes of three pixels with them (ResNet-D: He et al., CVPR 2019).
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.first = ConvNorm(inputs, outputs, 3, stride)
         self.second = ConvNorm(outputs, outputs, 3, 1)
-        # a block that starts as the identity trains faster (Goyal et al., 2017, section 5.1)
-        nn.init.zeros_(self.second.bn.weight)
-        self.shortcut = nn.Identity() if inputs == outputs and stride == 1 else ConvNorm(inputs, outputs, 1, stride)
+        self.shortcut: nn.Module = nn.Identity()
+        if inputs != outputs or stride > 1:
+            self.shortcut = nn.Sequential(nn.AvgPool2d(stride), ConvNorm(inputs, outputs, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
@@ -71,7 +77,7 @@ class Residual(nn.Module):
 class Network(nn.Module):
     """Images in [-1, 1] (N, 3, 64, 64) -> embedding, attribute logits, expression logits, pose in degrees.
 
-    The embedding is a linear map of the pooled features with no normalisation after it. In training a softmax over
+    The embedding is a linear map of the last features with no normalisation after it. In training a softmax over
     identities reads its raw length, so the length carries confidence, which is what DFN measures.
     """
 
@@ -83,7 +89,8 @@ class Network(nn.Module):
             for block in range(count):
                 stages.append(Residual(inputs, width, 2 if stage > 0 and block == 0 else 1))
                 inputs = width
-        self.trunk = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.trunk = nn.Sequential(*stages, ConvNorm(inputs, config.places, 1, 1), nn.ReLU(), nn.Flatten())
+        inputs = config.places * (SIZE >> len(config.widths)) ** 2
         self.embedding = nn.Linear(inputs, config.embedding)
         self.attributes = nn.Linear(inputs, len(config.attribute_names))
         self.expression = nn.Linear(inputs, EXPRESSIONS)
@@ -91,12 +98,12 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Float images (N, 3, 64, 64) in [-1, 1] -> ``"embedding"``, ``"attributes"``, ``"expression"``, ``"pose"``."""
-        pooled = self.trunk(x)
+        features = self.trunk(x)
         return {
-            "embedding": self.embedding(pooled),
-            "attributes": self.attributes(pooled),
-            "expression": self.expression(pooled),
-            "pose": self.pose(pooled) * POSE_SCALE,
+            "embedding": self.embedding(features),
+            "attributes": self.attributes(features),
+            "expression": self.expression(features),
+            "pose": self.pose(features) * POSE_SCALE,
         }
 
 

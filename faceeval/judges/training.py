@@ -51,12 +51,12 @@ class TrainingSettings:
     """
 
     epochs: int = 30
-    batch_size: int = 128
-    learning_rate: float = 4e-3
+    batch_size: int = 32
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
-    warmup: float = 0.15
+    warmup: float = 0.1
     identity_weight: float = 1.0
-    attribute_weight: float = 4.0
+    attribute_weight: float = 8.0
     expression_weight: float = 0.5
     pose_weight: float = 1.0
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
@@ -182,8 +182,10 @@ def _step(run: _Run, index: NDArray[np.int64], rate: float) -> float:
     return float(loss.detach())
 
 
-def _fit(run: _Run, validation: Faces | None, progress: Callable[[int, int], None] | None) -> list[dict[str, Any]]:
-    """Trains network and head in place and returns what was seen on the way, one row an epoch."""
+def _fit(
+    run: _Run, validation: Faces | None, log: Path, progress: Callable[[int, int], None] | None
+) -> list[dict[str, Any]]:
+    """Trains network and head in place; writes down and returns what was seen on the way, one row an epoch."""
     settings, count = run.settings, len(run.images)
     total = count // min(settings.batch_size, count) * settings.epochs
     step, rows = 0, []
@@ -198,6 +200,7 @@ def _fit(run: _Run, validation: Faces | None, progress: Callable[[int, int], Non
         if validation is not None and (epoch % settings.validate_every == 0 or epoch == settings.epochs):
             row["validation"] = _validate(run.network, validation)
         rows.append(row)
+        write_whole(log, "".join(json.dumps(row) + "\n" for row in rows).encode())
     return rows
 
 
@@ -263,7 +266,7 @@ def train_judge(
     with torch.random.fork_rng(devices=[]):  # first weights and dropout draw from the global source; it is put back
         torch.manual_seed(seed)
         run, config = _start(kind, (images, labels), seed, chosen)
-        rows = _fit(run, validation, progress)
+        rows = _fit(run, validation, out / f"{kind}.log.jsonl", progress)
     card: dict[str, Any] = {
         "command": command,
         "seed": seed,
@@ -279,8 +282,6 @@ def train_judge(
     if test is not None:
         card["test"] = evaluate_judge(load_judge(kind, weights_dir=out), *test)
         path = save_judge(kind, run.network.state_dict(), config, card, out)
-    log = "".join(json.dumps(row) + "\n" for row in rows)
-    write_whole(out / f"{kind}.log.jsonl", log.encode())
     return path
 
 

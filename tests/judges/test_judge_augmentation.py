@@ -39,6 +39,17 @@ def test_blur_keeps_flat_images_and_the_mean() -> None:
     torch.testing.assert_close(blur(flat, _chance(2)), flat)
 
 
+def test_blur_spreads_a_point_by_the_binomial_kernel() -> None:
+    point = torch.zeros(64, 3, 9, 9)
+    point[:, :, 4, 4] = 16.0
+    spread = blur(point, _chance(5))
+    share = (16.0 - spread[:, :, 4, 4]) / 12.0
+    kernel = torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]])
+    expected = torch.lerp(point[:, :, 3:6, 3:6], kernel.expand(64, 3, 3, 3), share[:, :, None, None])
+    torch.testing.assert_close(spread[:, :, 3:6, 3:6], expected)
+    assert 5 < (share[:, 0] > 0).sum() < 45
+
+
 def test_augmented_faces_are_seeded_and_in_range(test_faces: Faces) -> None:
     images, pose = torch.from_numpy(test_faces[0]), torch.from_numpy(test_faces[1].pose)
     first, second = augment(images, pose, _chance(3)), augment(images, pose, _chance(3))
