@@ -12,6 +12,7 @@ from faceeval.errors import InputError, UnknownNameError
 from faceeval.method import MethodCard
 from faceeval.metrics import frechet_distance, pixel_rmse
 from faceeval.protocols import PROTOCOLS, load_protocol
+from faceeval.protocols import stream as streaming
 from faceeval.protocols.chosen import choose, leave_out
 from faceeval.protocols.columns import EDITING_COLUMNS
 from faceeval.protocols.edits import edit
@@ -145,6 +146,13 @@ def test_numbers_do_not_depend_on_the_batch_size(painted, batch_size):
     np.testing.assert_array_equal(result.tiles, painted.tiles)
 
 
+def test_true_edits_are_asked_for_in_blocks_of_whole_batches(painted, monkeypatch):
+    monkeypatch.setattr(streaming, "TRUTHS_AT_ONCE", 16)
+    for batch_size in (7, 25):
+        result = run(Painter(), batch_size=batch_size)
+        assert result.images == painted.images
+
+
 def test_one_batch_leaves_nothing_to_time():
     result = run(Painter(), batch_size=60)
     assert "warm-up" in result.row("painter").absent[TIMED]
@@ -176,6 +184,16 @@ def test_what_is_no_edit_is_refused_by_name(output, message):
     with pytest.raises(InputError, match=message) as caught:
         edit(Returns(output), NAMES, PAIR, "Young", BOTH)
     assert "returns.edit" in str(caught.value)
+
+
+@pytest.mark.parametrize("logits", [torch.zeros(16, 1), torch.zeros(3), np.zeros(16), torch.full((16,), float("nan"))])
+def test_a_discriminator_that_gives_no_logit_for_each_image_is_refused(logits):
+    class Patchy(Painter):
+        def realness(self, images, attribute, value):
+            return logits
+
+    with pytest.raises(InputError, match=r"realness|logits"):
+        run(Patchy())
 
 
 def test_a_method_for_other_images_or_attributes_is_refused_before_any_work():

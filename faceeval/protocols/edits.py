@@ -12,7 +12,8 @@ from torch import Tensor
 
 from faceeval.data.faces import FaceSet
 from faceeval.errors import InputError
-from faceeval.method import Editor, MethodCard
+from faceeval.method import Critic, Editor, MethodCard
+from faceeval.metrics.fidelity import realness
 
 
 @runtime_checkable
@@ -83,6 +84,30 @@ def edit(
             edited = method.edit(images, attribute, value)
     _check(edited, source.shape, method.card.name)
     return np.ascontiguousarray(edited.numpy())
+
+
+def own_realness(
+    method: Critic, edited: NDArray[np.uint8], attribute: str, targets: NDArray[np.uint8]
+) -> NDArray[np.float64]:
+    """Returns the probability of being real, float64 (n,), that a method's own discriminator gives its edits.
+
+    Args:
+        method: Has the discriminator.
+        edited: uint8, (n, 3, S, S).
+        attribute: CelebA's name.
+        targets: Wanted values 0 or 1, (n,).
+
+    Raises:
+        InputError: It did not return one finite logit for each image.
+    """
+    with torch.inference_mode():
+        value = torch.from_numpy(targets.astype(np.float32))
+        logits = method.realness(torch.from_numpy(edited.copy()), attribute, value)
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != (len(edited),):
+        got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        todo = "return one logit an image; the mean over the patches where the discriminator has many"
+        raise InputError(f"from {method.card.name}.realness a tensor of shape ({len(edited)},)", got, todo)
+    return realness(logits.detach().float().cpu().numpy())
 
 
 def _check(edited: object, shape: tuple[int, ...], name: str) -> None:

@@ -9,23 +9,22 @@ from time import perf_counter
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from faceeval.data.faces import Truth
 from faceeval.errors import InputError
 from faceeval.method import Critic, Editor
-from faceeval.metrics.fidelity import realness
 from faceeval.metrics.preservation import background_error, counterfactual_error, pixel_rmse, psnr
 from faceeval.protocols.chosen import Chosen
 from faceeval.protocols.clock import Clock
-from faceeval.protocols.edits import NamedEditor, edit
+from faceeval.protocols.edits import NamedEditor, edit, own_realness
 from faceeval.protocols.panel import Looks, Panel
 from faceeval.protocols.spool import Spool
 
 Number = TypeVar("Number", np.float32, np.float64)
 Values = dict[str, NDArray[np.float64]]  # metric -> value of each image; NaN where an image has none
 IDENTITY, TRUTH = "identity", "truth"
+TRUTHS_AT_ONCE = 500  # true edits asked for at a time: renderers start their workers for each request
 
 
 @dataclass
@@ -74,12 +73,19 @@ def stream(
     """
     if batch_size < 1:
         raise InputError("a batch of at least 1 image", str(batch_size), "give --batch-size 1 or more")
-    seen, parts = Seen(), _Parts()
-    for start in range(0, len(chosen), batch_size):
-        positions = np.arange(start, min(start + batch_size, len(chosen)))
-        _one_batch(method, chosen, panel, positions, clock, spool, seen, parts)
+    seen, parts, total = Seen(), _Parts(), len(chosen)
+    block = max(1, TRUTHS_AT_ONCE // batch_size) * batch_size
+    truth: Truth | None = None
+    for start in range(0, total, batch_size):
         if progress is not None:
-            progress(int(positions[-1]) + 1, len(chosen))
+            progress(start, total)
+        if start % block == 0:
+            with clock.part("truth"):
+                truth = chosen.truth(np.arange(start, min(start + block, total)))
+        positions = np.arange(start, min(start + batch_size, total))
+        _one_batch(method, chosen, panel, positions, _part(truth, positions % block), clock, spool, seen, parts)
+    if progress is not None:
+        progress(total, total)
     seen.source = _joined(parts.source)
     seen.looks = {row: _joined(looks) for row, looks in parts.looks.items()}
     seen.values = {row: _joined(values) for row, values in parts.values.items()}
@@ -100,6 +106,7 @@ def _one_batch(
     chosen: Chosen,
     panel: Panel,
     positions: NDArray[np.int64],
+    truth: Truth | None,
     clock: Clock,
     spool: Spool,
     seen: Seen,
@@ -108,8 +115,6 @@ def _one_batch(
     names, targets = tuple(chosen.names[i] for i in positions), chosen.targets[positions]
     with clock.part("data"):
         source = chosen.read(positions)
-    with clock.part("truth"):
-        truth = chosen.truth(positions)
     start = perf_counter()
     with clock.part("edit"):
         edited = edit(method, names, source, chosen.attribute, targets)
@@ -129,9 +134,12 @@ def _one_batch(
         for row, images in rows.items():
             parts.values.setdefault(row, []).append(pixel_values(source, images, truth))
     if isinstance(method, Critic):
-        with clock.part("judge"), torch.inference_mode():
-            logits = method.realness(torch.from_numpy(edited), chosen.attribute, torch.from_numpy(targets).float())
-        parts.values[name][-1]["own_realness_score"] = realness(logits.detach().float().cpu().numpy().reshape(-1))
+        with clock.part("judge"):
+            parts.values[name][-1]["own_realness_score"] = own_realness(method, edited, chosen.attribute, targets)
+
+
+def _part(truth: Truth | None, positions: NDArray[np.int64]) -> Truth | None:
+    return None if truth is None else Truth(truth.images[positions], truth.region[positions])
 
 
 def pixel_values(source: NDArray[np.uint8], images: NDArray[np.uint8], truth: Truth | None) -> Values:
