@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Ships trained weights: copies them beside the package's others, scores them, and writes the scores into their cards.
 
-    python tools/publish_weights.py runs/fai-Eyeglasses-procfaces-small/fai-Eyeglasses.safetensors ...
+python tools/publish_weights.py runs/fai-Eyeglasses-procfaces-small/fai-Eyeglasses.safetensors ...
 """
 
 from __future__ import annotations

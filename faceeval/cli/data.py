@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from faceeval.cli.console import note, progress, stdout, table
+from faceeval.cli.faces import benchmark_faces
 from faceeval.errors import OutputError
 from faceeval.names import canonical_attribute
 
@@ -99,32 +99,28 @@ def export(
     attr: Annotated[str, typer.Option("--attr", "-a", help="The attribute to be edited.")],
     name: Annotated[str, typer.Option("--data", "-d", help="Dataset.")] = "procfaces",
     root: Root = None,
-    size: Size = 64,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Images per class.")] = 1000,
+    size: Annotated[int | None, typer.Option("--size", min=16, help="Image side; the benchmark's by default.")] = None,
+    count: Annotated[int | None, typer.Option("-n", "--count", min=1, help="Images per class.")] = None,
 ) -> None:
-    """Write the test images of the editing protocol as PNG, for editors that run elsewhere (`score --edited DIR`)."""
+    """Write the images the editing protocol edits as PNG, for editors that run elsewhere (`score --edited DIR`)."""
     import numpy as np
 
+    from faceeval.benchmark import Benchmark
     from faceeval.data.images import write_png
-    from faceeval.data.selection import fai_split
-    from faceeval.data.table import load_faces
+    from faceeval.protocols.chosen import choose
 
-    attribute = canonical_attribute(attr)
-    if folder.exists() and any(folder.iterdir()):
-        raise OutputError("a new or empty folder", f"{folder}, which holds files", "name another folder")
+    attribute, benchmark = canonical_attribute(attr), Benchmark.load(name)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError("a new or empty folder", f"{folder}, which is there already", "name another folder")
     with progress() as bar:
-        faces = load_faces(name, "test", size=size, root=root, progress=bar("reading test"))
-        chosen = fai_split(faces, attribute, n=count)
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = [(index, 0) for index in chosen.positives] + [(index, 1) for index in chosen.negatives]
-        advance = bar("writing")
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["file", "attribute", "wanted"])
-        for done, (index, wanted) in enumerate(rows, start=1):
-            stem = Path(faces.names[index]).stem
-            write_png(folder / f"{stem}.png", faces.read(np.array([index]))[0])
-            writer.writerow([f"{stem}.png", attribute, wanted])
-            advance(done, len(rows))
-    (folder / "wanted.csv").write_text(text.getvalue(), encoding="utf-8")
+        faces, extra = benchmark_faces(benchmark, root, size, bar("reading faces"))
+        chosen = choose(faces, attribute, count or benchmark.n_per_class, extra)
+        advance, rows = bar("writing"), []
+        for place, (source, wanted) in enumerate(zip(chosen.names, chosen.targets, strict=True)):
+            file = f"{Path(source).stem}.png"
+            write_png(folder / file, chosen.read(np.array([place]))[0])
+            rows.append((file, attribute, int(wanted)))
+            advance(place + 1, len(chosen))
+    with (folder / "wanted.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("file", "attribute", "wanted"), *rows])
     stdout.print(f"{len(rows)} images and wanted.csv in {folder}", markup=False, soft_wrap=True)

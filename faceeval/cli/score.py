@@ -7,13 +7,13 @@ import json
 import shlex
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from faceeval.cli.console import note, progress, stdout, table
+from faceeval.cli.faces import benchmark_faces
 from faceeval.errors import InputError, MissingFileError
 from faceeval.names import canonical_attribute
 
@@ -64,7 +64,6 @@ def score(
     attribute = canonical_attribute(attr)
     began = time.perf_counter()
     from faceeval.benchmark import Benchmark
-    from faceeval.data.table import load_faces
     from faceeval.results import prepare_output, write
     from faceeval.score import load_panel
     from faceeval.score import score as run_score
@@ -78,9 +77,7 @@ def score(
     panel = load_panel(benchmark, weights_dir=weights_dir)
     loaded = time.perf_counter()
     with progress(quiet) as bar:
-        open_split = partial(load_faces, data, size=side, root=root, crop=benchmark.crop, progress=bar("reading faces"))
-        faces = open_split(benchmark.split)
-        extra = open_split(benchmark.extra_split) if benchmark.extra_split else None
+        faces, extra = benchmark_faces(benchmark, root, side, bar("reading faces"))
         result = run_score(
             editor,
             faces,
