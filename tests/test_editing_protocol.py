@@ -10,7 +10,7 @@ from toy_runs import run, toy_panel
 from faceeval.data.faces import FaceSet, Truth
 from faceeval.errors import InputError, UnknownNameError
 from faceeval.method import MethodCard
-from faceeval.metrics import frechet_distance, pixel_rmse
+from faceeval.metrics import bootstrap_statistic, frechet_distance, pixel_rmse
 from faceeval.protocols import PROTOCOLS, load_protocol
 from faceeval.protocols import stream as streaming
 from faceeval.protocols.chosen import choose, leave_out
@@ -331,6 +331,10 @@ def test_intervals_of_set_distances_hold_the_value_where_percentiles_would_not()
         fresh.append(frechet_distance(x, x + 0.3 * new.normal(size=x.shape)))
     half = (values["frechet_distance_source"].high - values["frechet_distance_source"].low) / 2
     assert half == pytest.approx(1.96 * np.std(fresh), rel=0.4)
+    # two sets of one distribution: the percentiles of the resamples leave the value itself out
+    first, second = generator.normal(size=(2, 300, 32))
+    plain = bootstrap_statistic(lambda drawn: frechet_distance(first[drawn], second[drawn]), 300, 0, n_resamples=60)
+    assert plain.low > plain.value
     wide = set_distances(generator.normal(size=(40, 64)), generator.normal(size=(40, 64)), targets[480:520], None, 0)
     assert all(entry.low is None for entry in wide.values())
 
