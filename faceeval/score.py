@@ -25,6 +25,7 @@ from faceeval.method import Editor, MethodCard
 from faceeval.protocols import load_protocol
 from faceeval.protocols.chosen import Chosen
 from faceeval.protocols.clock import Clock
+from faceeval.protocols.editing import Outcome
 from faceeval.protocols.edits import NamedEditor
 from faceeval.protocols.outside import EditedFolder, load_user_method
 from faceeval.protocols.panel import Panel
@@ -120,12 +121,26 @@ def score(
         progress=progress,
     )
     spent = sum((seconds or {}).values()) + perf_counter() - start
-    summary = Summary(
+    run = _run_record(started.isoformat(timespec="seconds"), command, {**clock.seconds, "total": spent})
+    summary = _summary(method.card, faces, attribute, benchmark, panel, outcome, run)
+    return Result(summary, outcome.images, outcome.grid.tiles)
+
+
+def _summary(
+    card: MethodCard,
+    faces: FaceSet,
+    attribute: str,
+    benchmark: Benchmark,
+    panel: Panel,
+    outcome: Outcome,
+    run: RunRecord,
+) -> Summary:
+    return Summary(
         protocol=benchmark.protocol,
         benchmark=Named(name=benchmark.name, version=benchmark.version),
         attribute=attribute,
         data=_data_record(faces, outcome.chosen),
-        method=_card(method.card),
+        method=_card(card),
         judges={role: _judge_record(judge) for role, judge in panel.judges.items()},
         absent_judges=dict(panel.absent),
         settings=outcome.settings,
@@ -133,9 +148,8 @@ def score(
         rows=outcome.rows,
         grid=outcome.grid.record,
         notices=outcome.notices,
-        run=_run_record(started.isoformat(timespec="seconds"), command, {**clock.seconds, "total": spent}),
+        run=run,
     )
-    return Result(summary, outcome.images, outcome.grid.tiles)
 
 
 def _data_record(faces: FaceSet, chosen: Chosen) -> DataRecord:
