@@ -51,7 +51,9 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str], Advance]]:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> None:
     """Prints a table to stdout; ``right`` holds the indices of right-aligned columns."""
-    grid = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    if title:
+        stdout.print(title, style="bold", soft_wrap=True)
+    grid = Table(header_style="bold", box=None, pad_edge=False)
     rights = set(right)
     for index, column in enumerate(columns):
         grid.add_column(column, justify="right" if index in rights else "left", overflow="fold")
