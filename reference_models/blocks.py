@@ -94,12 +94,16 @@ def start_as_identity(head: nn.Module, output: Output) -> None:
 
     Args:
         head: Last layer of the generator.
-        output: As in ``compose``. ``"image"`` is left alone; ``"blend"`` starts with a mask of about 0.1, which still
-            lets gradients reach both the mask and the new picture.
+        output: As in ``compose``. ``"image"`` is left alone; ``"residual"`` starts at zero; ``"blend"`` starts with a
+            mask of 0.02, which still lets gradients reach both the mask and the new picture.
     """
-    if output == "blend" and isinstance(head.bias, Tensor):
-        with torch.no_grad():
-            head.bias[3] = -2.0
+    if not isinstance(head, (nn.Conv2d, nn.ConvTranspose2d)) or head.bias is None:
+        return
+    with torch.no_grad():
+        if output == "residual":
+            head.weight.zero_()
+        elif output == "blend":
+            head.bias[3] = -4.0
 
 
 def count_parameters(network: nn.Module) -> int:

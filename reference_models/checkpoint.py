@@ -82,6 +82,21 @@ def write_atomic(path: Path, content: bytes) -> None:
         ) from error
 
 
+def append_line(path: Path, line: str) -> None:
+    """Appends a line to a log.
+
+    Raises:
+        OutputError: It cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as stream:
+            stream.write(line + "\n")
+    except OSError as error:
+        todo = "free some space or choose another output folder"
+        raise OutputError("a log that can be written to", f"{path}: {error.strerror or error}", todo) from error
+
+
 def save_weights(
     path: Path,
     networks: Mapping[str, nn.Module],

@@ -104,6 +104,7 @@ class Config:
     training: Training = PAPER_TRAINING
 
 
+# What the small preset adds to the paper is there to learn in minutes what the paper learns in days: see each field.
 SMALL = Config(
     image_size=64,
     levels=6,
@@ -124,12 +125,14 @@ SMALL = Config(
     source_by_class=True,
     d_norm=True,
     d_init=None,
-    training=Training(steps=9000, batch_size=16, lr=3e-4, lr_d=4e-4, ema_decay=0.998, flip=True, precision="bf16"),
+    training=Training(
+        steps=9000, batch_size=16, lr=3e-4, lr_d=4e-4, head_start=400, ema_decay=0.998, flip=True, precision="bf16"
+    ),
 )
 PRESETS: dict[str, Config] = {
     "paper": Config(),
     "small": SMALL,
-    "quick": override(SMALL, {"steps": 900, "ema_decay": 0.99}),
+    "quick": override(SMALL, {"steps": 900, "head_start": 250, "ema_decay": 0.98}),
 }
 
 

@@ -29,6 +29,8 @@ class Training:
         betas: Momenta of both.
         constant_share: Share of the steps at full step size; over the rest it falls linearly to zero.
         warmup_steps: First steps that train the generator alone to return its input (L1), as DIAT does with its own.
+        head_start: Next steps that train the discriminators alone. A generator that begins by returning its input finds
+            that to be a resting place of its other losses, unless the discriminators already know what is missing.
         ema_decay: Decay of the moving average of the generator's weights, which is what is published; 0 publishes the
             last weights.
         flip: Mirror each training image with probability one half.
@@ -45,6 +47,7 @@ class Training:
     betas: tuple[float, float] = (0.5, 0.999)
     constant_share: float = 0.5
     warmup_steps: int = 0
+    head_start: int = 0
     ema_decay: float = 0.0
     flip: bool = False
     clip_norm: float = 0.0

@@ -8,7 +8,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -157,8 +157,7 @@ def read_state(state: RunState, out: Path, *, resume: bool) -> None:
     path, log = out / CHECKPOINT, out / "log.jsonl"
     if not (resume and path.is_file()):
         if state.accelerator.is_main_process:
-            path.unlink(missing_ok=True)
-            log.unlink(missing_ok=True)
+            _remove(path, log)
         state.accelerator.wait_for_everyone()
         return
     try:
@@ -182,6 +181,13 @@ def read_state(state: RunState, out: Path, *, resume: bool) -> None:
     if state.accelerator.is_main_process and log.is_file():
         lines = [line for line in log.read_text().splitlines() if _step_of(line) <= state.step]
         write_atomic(log, "".join(f"{line}\n" for line in lines).encode())
+
+
+def _remove(*paths: Path) -> None:
+    """Removes what an earlier run left; the error of a folder that is none comes with the first file written."""
+    for path in paths:
+        with suppress(NotADirectoryError):
+            path.unlink(missing_ok=True)
 
 
 def _step_of(line: str) -> float:

@@ -26,7 +26,7 @@ from faceeval.data.faces import FaceSet
 from faceeval.errors import InputError, unknown_name
 from reference_models import METHODS
 from reference_models.blocks import flip_some
-from reference_models.checkpoint import save_weights
+from reference_models.checkpoint import append_line, save_weights
 from reference_models.images import to_signed
 from reference_models.recipe import Batch, Terms, Update, override
 from reference_models.run_state import RunState, interruptible, read_state, start_state, write_state
@@ -129,7 +129,8 @@ def train(
             losses = loop.step(images)
             state.seconds = already + time.monotonic() - started
             done = state.step
-            last = done == total or interrupted()
+            stopping = interrupted()
+            last = done == total or stopping
             if done % log_every == 0 or last:
                 _report(state, out, losses, total, progress)
             if sample_every and (done % sample_every == 0 or done == total):
@@ -138,7 +139,7 @@ def train(
                 write_state(state, out)
                 if on_checkpoint is not None and accelerator.is_main_process:
                     on_checkpoint(done, loop.method(attribute))
-            if interrupted():
+            if stopping:
                 raise KeyboardInterrupt(f"stopped after step {done}; the checkpoint in {out} goes on from there")
     path = out / f"{method}-{attribute}.safetensors"
     if accelerator.is_main_process:
@@ -230,7 +231,7 @@ class _Loop:
             warmups = [partial(self.recipe.warmup_loss, state.networks, batch) for batch in batches]
             self.descend(self.recipe.AVERAGED, self.generators_group(), warmups, terms)
         else:
-            self.updates(batches, terms)
+            self.updates(batches, terms, alone=state.step < training.warmup_steps + training.head_start)
         state.step += 1
         state.average(self.recipe.AVERAGED, training.ema_decay)
         return {name: float(value) for name, value in terms.items()}
@@ -242,15 +243,17 @@ class _Loop:
                 return str(name)
         raise AssertionError("a recipe trains its generators")
 
-    def updates(self, batches: list[Batch], terms: Terms) -> None:
-        """Runs the method's updates in its own order on the same batch."""
+    def updates(self, batches: list[Batch], terms: Terms, *, alone: bool) -> None:
+        """Runs the method's updates in its own order on the same batch; ``alone`` leaves the generators' out."""
         state = self.state
         made: list[dict[str, Tensor] | None] = [None] * len(batches)
         if len(batches) == 1:
             # the graph of the one translation serves every update
-            with self.precision():
+            with self.precision(), torch.set_grad_enabled(not alone):
                 made[0] = self.recipe.translate(state.networks, batches[0])
         for name, update in self.recipe.UPDATES.items():
+            if alone and set(update.networks) & set(self.recipe.AVERAGED):
+                continue
             losses = [self.loss_of(update, batch, made, place) for place, batch in enumerate(batches)]
             self.descend(update.networks, name, losses, terms)
 
@@ -330,8 +333,6 @@ def _report(state: RunState, out: Path, losses: dict[str, float], total: int, pr
     if not state.accelerator.is_main_process:
         return
     line = {"step": state.step, "seconds": round(state.seconds, 2), **{k: round(v, 6) for k, v in losses.items()}}
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "log.jsonl").open("a") as stream:
-        stream.write(json.dumps(line) + "\n")
+    append_line(out / "log.jsonl", json.dumps(line))
     if progress is not None:
         progress(state.step, total, losses)
