@@ -22,7 +22,7 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.installed
 	$(BIN)/faceeval score --method cyclegan --attr young
 	$(BIN)/faceeval score --method fai --attr young
-	$(BIN)/faceeval report results/procfaces/Young -o results/report.html
+	$(BIN)/faceeval report results/procfaces-64/Young -o results/report.html
 	@echo "Open results/report.html in a browser."
 
 lint: $(VENV)/.installed-dev

@@ -62,7 +62,7 @@ def load_panel(benchmark: Benchmark, *, weights_dir: Path | None = None) -> Pane
         except MissingFileError as error:
             if name.startswith("procfaces"):
                 raise
-            absent[role] = f"{name}: {error.got}; {error.todo}"
+            absent[role] = f"{name}: its weight file is not on this machine; {error.todo}"
     judges: dict[str, Judge] = {role: loaded[name] for role, name in benchmark.judges.items() if name in loaded}
     return Panel(judges, absent)
 

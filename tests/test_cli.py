@@ -137,7 +137,7 @@ def test_a_celeba_folder_is_scored_and_reported(run: Run, tmp_path: Path, monkey
     assert code == 0, err
     assert "identity" in out
     assert "meaningless" in " ".join(err.split())
-    result = results / "celeba" / "Male" / "identity.json"
+    result = results / "celeba-64" / "Male" / "identity.json"
     assert json.loads(result.read_text())["data"]["short"] is True
     page = tmp_path / "page.html"
     code, out, err = run("report", str(results), "-o", str(page), "--markdown")
@@ -168,7 +168,7 @@ def test_train_then_score_on_a_celeba_folder(run: Run, tmp_path: Path) -> None:
     code, out, err = run(*scored)
     assert code == 0, err
     assert "fai" in out
-    assert (tmp_path / "out" / "celeba" / "Male" / "fai.jsonl").is_file()
+    assert (tmp_path / "out" / "celeba-64" / "Male" / "fai.jsonl").is_file()
 
 
 def test_exported_sources_can_be_edited_elsewhere_and_scored(run: Run, tmp_path: Path) -> None:

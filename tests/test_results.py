@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from toy_faces import Nothing, Painter, toy_faces
+from toy_faces import SIZE, Nothing, Painter, toy_faces
 from toy_runs import run
 
 from faceeval.errors import InputError, MissingFileError, OutputError
@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_what_is_written_is_read_again(result, tmp_path):
     path = write(result, tmp_path)
-    assert path == tmp_path / "toy" / "Eyeglasses" / "painter.json"
+    assert path == tmp_path / f"toy-{SIZE}" / "Eyeglasses" / "painter.json"
     again = read(path)
     assert again.summary.rows == result.summary.rows
     assert again.summary.run == result.summary.run
@@ -63,7 +63,7 @@ def test_a_result_says_everything_that_made_it(result):
 def test_the_same_input_gives_the_same_bytes_but_for_the_times(result, tmp_path):
     def timeless(folder):
         found = contents(folder)
-        summary = json.loads(found.pop("toy/Eyeglasses/painter.json"))
+        summary = json.loads(found.pop(f"toy-{SIZE}/Eyeglasses/painter.json"))
         del summary["run"]
         for row in summary["rows"]:
             row["values"].pop("images_per_second", None)
@@ -85,10 +85,10 @@ def test_one_line_for_each_image_and_no_infinities(result, tmp_path):
 
 
 def test_names_of_classes_become_file_names():
-    assert result_path(Path("r"), "d", "A", "a.b:C").as_posix() == "r/d/A/a.b.C.json"
-    assert result_path(Path("r"), "d", "A", "../../etc/x").parent.as_posix() == "r/d/A"
-    assert result_path(Path("r"), "d", "A", "..").name == "method.json"
-    assert result_path(Path("r"), "d", "A", "...//..").parent.as_posix() == "r/d/A"
+    assert result_path(Path("r"), "d", 64, "A", "a.b:C").as_posix() == "r/d-64/A/a.b.C.json"
+    assert result_path(Path("r"), "d", 64, "A", "../../etc/x").parent.as_posix() == "r/d-64/A"
+    assert result_path(Path("r"), "d", 64, "A", "..").name == "method.json"
+    assert result_path(Path("r"), "d", 64, "A", "...//..").parent.as_posix() == "r/d-64/A"
 
 
 @pytest.mark.parametrize("stop", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
@@ -143,7 +143,7 @@ def test_a_run_stopped_between_its_files_does_not_look_complete(result, tmp_path
         write(other, tmp_path)
     monkeypatch.undo()
     with pytest.raises(InputError, match="cut short, or of another run"):
-        read(tmp_path / "toy" / "Eyeglasses" / "painter.json")
+        read(tmp_path / f"toy-{SIZE}" / "Eyeglasses" / "painter.json")
 
 
 def test_output_is_tried_before_any_work(tmp_path, monkeypatch):

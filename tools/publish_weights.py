@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from faceeval.results import Result, read
+from faceeval.results import Result, read, result_path
 from reference_models import WEIGHTS
 from reference_models.checkpoint import annotate
 
@@ -36,7 +36,7 @@ def score(method: str, attribute: str, folder: Path) -> Result:
     """Scores shipped weights by the command a user would type, and returns the result."""
     command = [sys.executable, "-m", "faceeval", "score", "--method", method, "--attr", attribute, "--out", str(folder)]
     subprocess.run(command, check=True)
-    return read(folder / "procfaces" / attribute / f"{method}.json")
+    return read(result_path(folder, "procfaces", 64, attribute, method))
 
 
 def scores_of(result: Result) -> dict[str, object]:

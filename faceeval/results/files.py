@@ -25,15 +25,15 @@ from faceeval.results.records import SCHEMA, FileRecord, GridRecord, ImageRow, R
 LEAST_FREE = 16 * 2**20  # bytes; the three files of 2,000 images take about 3 MB
 
 
-def result_path(folder: Path, data: str, attribute: str, method: str) -> Path:
-    """Returns where a run belongs: ``<folder>/<data>/<attribute>/<method>.json``.
+def result_path(folder: Path, data: str, size: int, attribute: str, method: str) -> Path:
+    """Returns where a run belongs: ``<folder>/<data>-<size>/<attribute>/<method>.json``.
 
     Example:
-        >>> result_path(Path("results"), "procfaces", "Young", "mine.editor:Editor").as_posix()
-        'results/procfaces/Young/mine.editor.Editor.json'
+        >>> result_path(Path("results"), "procfaces", 64, "Young", "mine.editor:Editor").as_posix()
+        'results/procfaces-64/Young/mine.editor.Editor.json'
     """
     plain = re.sub(r"[^A-Za-z0-9_.-]+", ".", method).strip(".") or "method"
-    return folder / data / attribute / f"{plain}.json"
+    return folder / f"{data}-{size}" / attribute / f"{plain}.json"
 
 
 def prepare_output(folder: Path) -> Path:
@@ -68,13 +68,13 @@ def write(result: Result, folder: Path) -> Path:
         folder: Root of the results.
 
     Returns:
-        The JSON file, ``<folder>/<data>/<attribute>/<method>.json``. What stood there before is replaced.
+        The JSON file, ``<folder>/<data>-<size>/<attribute>/<method>.json``. What stood there before is replaced.
 
     Raises:
         OutputError: The files cannot be written; nothing is left behind, and what stood there still stands.
     """
     summary = result.summary
-    target = result_path(folder, summary.data.name, summary.attribute, result.method)
+    target = result_path(folder, summary.data.name, summary.data.size, summary.attribute, result.method)
     lines = "".join(json.dumps(row.model_dump(), allow_nan=False) + "\n" for row in result.images)
     beside = {"images": (".jsonl", lines.encode()), "grid": (".grid.png", _png(result.tiles))}
     records = {
