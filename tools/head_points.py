@@ -11,7 +11,16 @@ SCALP_AZIMUTHS, SCALP_POLARS = 64, 28
 SCALP_POLAR_MAX = 2.45
 LID_ANGLES = 32
 # places of the points in the frontal view of the base head, eyes one unit apart
-_HALF_JAW = ((-1.09, 0.1), (-1.08, -0.2), (-1.06, -0.5), (-1.0, -0.8), (-0.88, -1.08), (-0.72, -1.3), (-0.5, -1.48), (-0.26, -1.62))
+_HALF_JAW = (
+    (-1.09, 0.1),
+    (-1.08, -0.2),
+    (-1.06, -0.5),
+    (-1.0, -0.8),
+    (-0.88, -1.08),
+    (-0.72, -1.3),
+    (-0.5, -1.48),
+    (-0.26, -1.62),
+)
 JAW_XY = (*_HALF_JAW, (0.0, -1.69), *((-x, y) for x, y in reversed(_HALF_JAW)))
 _HALF_BROW = ((-0.95, 0.42), (-0.8, 0.53), (-0.62, 0.57), (-0.42, 0.53), (-0.24, 0.45))
 BROW_XY = (*_HALF_BROW, *((-x, y) for x, y in reversed(_HALF_BROW)))
@@ -158,5 +167,3 @@ def frontal_landmarks(
             points.append(_nearest(rest, front, side * x, float(centre[1] + reach * np.sin(np.radians(angle)))))
     points += [_nearest(rest, front, x, y) for x, y in MOUTH_XY]
     return np.array(points, np.int32)
-
-

@@ -64,7 +64,10 @@ CONTROLS: tuple[tuple[str, dict[str, float]], ...] = (
     ("eye_opening", bipolar(*sides("eyes/eye-height2", "eyes/eye-height1"))),
     ("brow_height", {**ends("eyebrows/eyebrows-trans", "up", "down"), **ends("eyebrows/eyebrows-angle", "up", "down")}),
     ("mouth_width", bipolar("mouth/mouth-scale-horiz")),
-    ("lip_volume", bipolar("mouth/mouth-upperlip-height", "mouth/mouth-lowerlip-height", "mouth/mouth-lowerlip-volume")),
+    (
+        "lip_volume",
+        bipolar("mouth/mouth-upperlip-height", "mouth/mouth-lowerlip-height", "mouth/mouth-lowerlip-volume"),
+    ),
     ("mouth_height", ends("mouth/mouth-trans", "up", "down")),
 )
 EXPRESSIONS = (

@@ -14,6 +14,7 @@ from faceeval.data.procfaces.noise import TABLE, noise2, ramp
 from faceeval.data.procfaces.skin import linear
 
 LAYERS, ROWS = 4, 14
+FALL_FROM = 1.62  # polar angle at which hanging hair leaves the head
 COLOURS = {
     "black": (0.085, 0.07, 0.065), "blond": (0.78, 0.64, 0.44), "brown": (0.35, 0.22, 0.14),
     "gray": (0.70, 0.70, 0.70), "red": (0.56, 0.25, 0.13),
@@ -25,7 +26,8 @@ LINE_POLAR = np.array([1.10, 1.08, 1.10, 1.27, 1.55, 1.84, 1.76, 1.74, 1.98, 2.2
 
 class Cut(NamedTuple):
     """A hair style: thickness on top, at the side and at the back; height where it ends; 1 where it is curly;
-    sideways sweep of the top; volume of the fall; 1 for a knot."""
+    sideways sweep of the top; volume of the fall; 1 for a knot.
+    """
 
     top: float
     side: float
@@ -60,66 +62,92 @@ def hairline_of(factors: Factors, azimuths: int = 64) -> F32:
 
 
 @njit(cache=True, nogil=True)
+def _root(scalp, i, polar):  # type: ignore[no-untyped-def]
+    """Place on the scalp at a polar angle of column i, and the way out from there."""
+    polars = scalp.shape[1]
+    at = min(polar / 2.45 * (polars - 1), polars - 1.001)
+    row = int(at)
+    share = at - row
+    bx = scalp[i, row, 0] * (1 - share) + scalp[i, row + 1, 0] * share
+    by = scalp[i, row, 1] * (1 - share) + scalp[i, row + 1, 1] * share
+    bz = scalp[i, row, 2] * (1 - share) + scalp[i, row + 1, 2] * share
+    dx, dy, dz = bx, by - 0.55, bz + 0.35
+    norm = np.sqrt(dx * dx + dy * dy + dz * dz)
+    return bx, by, bz, dx / norm, dy / norm, dz / norm
+
+
+@njit(cache=True, nogil=True)
+def _thickness(cut, i, t, polar, up, back, side, hangs, fringe, seed_x, seed_y, table):  # type: ignore[no-untyped-def]
+    """Height of the outermost layer: the cut's, uneven in clumps, thin at the hairline, swept to one side."""
+    curl = cut[4]
+    thick = cut[0] * up + (1 - up) * (cut[1] * (1 - back) + cut[2] * back)
+    clump = noise2(table, i * (0.35 + 0.3 * curl) + seed_y, polar * (3.0 + 3.0 * curl) + seed_x) - 0.5
+    thick *= 1.0 + (0.5 + 0.8 * curl) * clump
+    if not hangs:
+        edge = min(1.0, (1.0 - t) * 7.0)
+        thick *= 0.12 + 0.88 * np.sqrt(edge) if fringe < 0.5 else 0.45 + 0.55 * edge
+    thick *= 1.0 + cut[5] * 0.5 * side * up
+    return thick
+
+
+@njit(cache=True, nogil=True)
+def _thinning(t, h, hangs, fringe):  # type: ignore[no-untyped-def]
+    """How far strands thin out towards their tips, more so in the outer layers."""
+    if not (hangs or fringe > 0.3):
+        return ramp(0.90, 1.0, t) * 0.9
+    return (ramp(0.80, 1.0, t) if fringe < 0.3 else ramp(0.88, 1.0, t)) * (0.55 + 0.45 * h)
+
+
+@njit(cache=True, nogil=True)
+def _column(points, attr, column, i, end, scalp, cut, side, away, ragged, fringe, seed_x, seed_y, table):  # type: ignore[no-untyped-def]
+    """Fills one column of all layers: from the crown to ``end`` (polar angle), or on down where the hair hangs."""
+    columns = scalp.shape[0] + 1
+    hangs = cut[3] < 5.0 and away > 47.0
+    back = ramp(80.0, 130.0, away)
+    for j in range(ROWS):
+        t = j / (ROWS - 1.0)
+        drop = 0.0
+        polar = end * t
+        if hangs:
+            polar = min((FALL_FROM + 1.9) * t, FALL_FROM)
+            drop = max((FALL_FROM + 1.9) * t - FALL_FROM, 0.0) / 1.9
+        bx, by, bz, dx, dy, dz = _root(scalp, i, polar)
+        up = ramp(1.5, 0.7, polar)
+        thick = _thickness(cut, i, t, polar, up, back, side, hangs, fringe, seed_x, seed_y, table)
+        for layer in range(LAYERS):
+            h = (layer + 0.35) / (LAYERS - 0.65)
+            n = (layer * columns + column) * ROWS + j
+            lift = thick * h
+            x, y, z = bx + dx * lift, by + dy * lift, bz + dz * lift
+            if hangs:
+                y = y + (cut[3] - y) * drop * (1.0 + 0.06 * ragged)
+                swell = 1.0 + cut[6] * np.sin(drop * 2.6) * 0.28
+                x, z = x * swell, -0.3 + (z + 0.3) * (1.0 - 0.25 * drop * (1 - back))
+            points[n, 0], points[n, 1], points[n, 2] = x, y, z
+            attr[n, 0] = column + cut[5] * 6.0 * np.sin(polar * 1.4) * up
+            attr[n, 1] = polar * 3.0 + drop * 9.0
+            attr[n, 2] = h if layer > 0 else 0.0
+            attr[n, 3] = _thinning(t, h, hangs, fringe)
+            attr[n, 4] = 0.45 + 0.55 * h
+
+
+@njit(cache=True, nogil=True)
 def _sheet(scalp, line, cut, bangs, seed_x, seed_y, table):  # type: ignore[no-untyped-def]
-    """Places (layers * azimuths * ROWS, 3) and strand attributes (.., 6) of all layers."""
-    azimuths, polars = scalp.shape[0], scalp.shape[1]
+    """Places (layers * columns * ROWS, 3) and strand attributes (.., 6) of all layers."""
+    azimuths = scalp.shape[0]
     columns = azimuths + 1  # the seam, at the back, stands twice
     points = np.empty((LAYERS * columns * ROWS, 3), np.float32)
     attr = np.zeros((LAYERS * columns * ROWS, 6), np.float32)
-    falls = cut[3] < 5.0
     for column in range(columns):
         i = (column + azimuths // 2) % azimuths
         away = abs((i + azimuths // 2) % azimuths - azimuths // 2) * 360.0 / azimuths
         side = 1.0 if i <= azimuths // 2 else -1.0
         ragged = noise2(table, i * 0.9 + seed_x, seed_y) - 0.5
         fringe = bangs * ramp(50.0, 38.0, away)
-        hangs = falls and away > 47.0
         end = line[i] + 0.03 + 0.25 * max(cut[5] - 0.3, 0.0) * ramp(-25.0, 30.0, away * side) * ramp(62.0, 40.0, away)
         if fringe > 0.0:
             end = end + (1.50 + 0.10 * ragged - end) * fringe
-        drop_from = 1.62
-        for j in range(ROWS):
-            t = j / (ROWS - 1.0)
-            drop = 0.0
-            polar = end * t
-            if hangs:
-                total = drop_from + 1.9
-                polar = min(total * t, drop_from)
-                drop = max(total * t - drop_from, 0.0) / 1.9
-            at = min(polar / 2.45 * (polars - 1), polars - 1.001)
-            row = int(at)
-            share = at - row
-            bx = scalp[i, row, 0] * (1 - share) + scalp[i, row + 1, 0] * share
-            by = scalp[i, row, 1] * (1 - share) + scalp[i, row + 1, 1] * share
-            bz = scalp[i, row, 2] * (1 - share) + scalp[i, row + 1, 2] * share
-            dx, dy, dz = bx, by - 0.55, bz + 0.35
-            norm = np.sqrt(dx * dx + dy * dy + dz * dz)
-            dx, dy, dz = dx / norm, dy / norm, dz / norm
-            up = ramp(1.5, 0.7, polar)
-            back = ramp(80.0, 130.0, away)
-            thick = cut[0] * up + (1 - up) * (cut[1] * (1 - back) + cut[2] * back)
-            thick *= 1.0 + (0.5 + 0.8 * cut[4]) * (noise2(table, i * (0.35 + 0.3 * cut[4]) + seed_y, polar * (3.0 + 3.0 * cut[4]) + seed_x) - 0.5)
-            if not hangs:
-                edge = min(1.0, (1.0 - t) * 7.0)
-                thick *= 0.12 + 0.88 * np.sqrt(edge) if fringe < 0.5 else 0.45 + 0.55 * edge
-            thick *= 1.0 + cut[5] * 0.5 * side * up
-            for layer in range(LAYERS):
-                h = (layer + 0.35) / (LAYERS - 0.65)
-                n = (layer * columns + column) * ROWS + j
-                lift = thick * h
-                x, y, z = bx + dx * lift, by + dy * lift, bz + dz * lift
-                if hangs:
-                    y = y + (cut[3] - y) * drop * (1.0 + 0.06 * ragged)
-                    swell = 1.0 + cut[6] * np.sin(drop * 2.6) * 0.28
-                    x, z = x * swell, -0.3 + (z + 0.3) * (1.0 - 0.25 * drop * (1 - back))
-                points[n, 0], points[n, 1], points[n, 2] = x, y, z
-                attr[n, 0] = column + cut[5] * 6.0 * np.sin(polar * 1.4) * up
-                attr[n, 1] = polar * 3.0 + drop * 9.0
-                attr[n, 2] = h if layer > 0 else 0.0
-                tip = ramp(0.80, 1.0, t)
-                attr[n, 3] = (tip if fringe < 0.3 else ramp(0.88, 1.0, t)) * (0.55 + 0.45 * h) if (hangs or fringe > 0.3) else ramp(0.90, 1.0, t) * 0.9
-                attr[n, 4] = 0.45 + 0.55 * h
-                attr[n, 5] = t
+        _column(points, attr, column, i, end, scalp, cut, side, away, ragged, fringe, seed_x, seed_y, table)
     return points, attr
 
 
@@ -165,7 +193,7 @@ def hair_mesh(factors: Factors, data: HeadData, form: F32, line: F32) -> tuple[F
     points, attr = _sheet(scalp, line, cut, float(factors.attributes.bangs), place[0], place[1], TABLE)
     if cut[7] == 0:
         return points, attr, TRIANGLES
-    ball, strands, triangles = _knot(scalp[scalp.shape[0] // 2, 2] + np.float32([0.0, 0.42, 0.1]))
+    ball, strands, triangles = _knot(scalp[scalp.shape[0] // 2, 2] + np.array([0.0, 0.42, 0.1], np.float32))
     triangles = triangles + np.int32(len(points))
     return np.concatenate([points, ball]), np.concatenate([attr, strands]), np.concatenate([TRIANGLES, triangles])
 

@@ -101,7 +101,7 @@ def _beard_triangles(
     middle = rest[triangles].mean(1)
     inside = masks[triangles].max(1)[:, 3]
     near = (middle[:, 1] < 0.05) & (middle[:, 1] > -2.1) & (middle[:, 2] > 0.25) & (np.abs(middle[:, 0]) < 1.35)
-    return triangles[near & (parts == 0) & (inside < 0.2)]
+    return np.asarray(triangles[near & (parts == 0) & (inside < 0.2)])
 
 
 @functools.cache
@@ -112,7 +112,7 @@ def head_data() -> HeadData:
     rest = raw["rest"].astype(np.float32)
     rest[raw["vertex_part"] == TEETH_UPPER, 1] -= 0.06  # an open mouth shows the upper row, and little of the lower
     rest[raw["vertex_part"] == TEETH_LOWER, 1] -= 0.07
-    rest[raw["vertex_part"] == TONGUE] -= np.float32([0.0, 0.06, 0.10])
+    rest[raw["vertex_part"] == TONGUE] -= np.array([0.0, 0.06, 0.10], np.float32)
     masks = raw["masks"].astype(np.float32) / 255
     attr = np.zeros((len(rest), 6), np.float32)
     attr[:, :3] = rest

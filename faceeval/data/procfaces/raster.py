@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from faceeval.data.procfaces.noise import noise2, ramp
+from faceeval.data.procfaces.noise import noise2
 
 DISTANCE = 14.0  # of the camera, in eye distances
 SPREAD = 0.236  # eye distance as a share of the side, at the eyes' depth
@@ -95,13 +95,50 @@ def _covered(kind, attr, i, j, k, a, b, c, table, curl):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True)
+def _fill(t, i, j, k, kind, posed, screen, kinds, attr, table, curl, hit, weights, depth):  # type: ignore[no-untyped-def]
+    """Writes one triangle where it is nearest; its corners must not be on one line."""
+    side = hit.shape[0]
+    x0, y0 = screen[i, 0], screen[i, 1]
+    x1, y1 = screen[j, 0] - x0, screen[j, 1] - y0
+    x2, y2 = screen[k, 0] - x0, screen[k, 1] - y0
+    inverse = 1.0 / (x1 * y2 - x2 * y1)
+    left = max(int(np.ceil(x0 + min(0.0, min(x1, x2)) - 0.5)), 0)
+    right = min(int(np.floor(x0 + max(0.0, max(x1, x2)) - 0.5)), side - 1)
+    top = max(int(np.ceil(y0 + min(0.0, min(y1, y2)) - 0.5)), 0)
+    low = min(int(np.floor(y0 + max(0.0, max(y1, y2)) - 0.5)), side - 1)
+    z0, z1, z2 = posed[i, 2], posed[j, 2] - posed[i, 2], posed[k, 2] - posed[i, 2]
+    within = TEETH_UPPER <= kind <= TONGUE  # shows only inside the mouth, whatever the shape of the jaw does
+    for row in range(top, low + 1):
+        py = row + 0.5 - y0
+        for column in range(left, right + 1):
+            px = column + 0.5 - x0
+            b = (px * y2 - x2 * py) * inverse
+            c = (x1 * py - px * y1) * inverse
+            if b < 0 or c < 0 or b + c > 1:
+                continue
+            z = z0 + b * z1 + c * z2
+            inside = False
+            if within:
+                below = hit[row, column]
+                inside = below >= 0 and kinds[below] == MOUTH_WALL
+                if not inside and (below < 0 or kinds[below] < TEETH_UPPER or kinds[below] > TONGUE):
+                    continue
+            if z <= depth[row, column] and not inside:
+                continue
+            if HAIR <= kind <= BEARD and not _covered(kind, attr, i, j, k, 1 - b - c, b, c, table, curl):
+                continue
+            depth[row, column], hit[row, column] = z, t
+            weights[row, column, 0], weights[row, column, 1] = b, c
+
+
+@njit(cache=True, nogil=True)
 def rasterise(posed, screen, triangles, kinds, attr, side, table, curl):  # type: ignore[no-untyped-def]
     """Finds the nearest triangle at every sample.
 
     Args:
         posed: float32 (V, 3); its z orders depth.
         screen: float32 (V, 2).
-        triangles: int32 (T, 3).
+        triangles: int32 (T, 3); the mouth's wall before teeth and tongue.
         kinds: uint8 (T,).
         attr: float32 (V, 6), read where strands decide on coverage.
         side: Side of the sample grid.
@@ -117,46 +154,10 @@ def rasterise(posed, screen, triangles, kinds, attr, side, table, curl):  # type
     depth = np.full((side, side), -1e9, np.float32)
     for t in range(triangles.shape[0]):
         i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        x0, y0 = screen[i, 0], screen[i, 1]
-        x1, y1 = screen[j, 0] - x0, screen[j, 1] - y0
-        x2, y2 = screen[k, 0] - x0, screen[k, 1] - y0
-        area = x1 * y2 - x2 * y1
+        ax, ay = screen[j, 0] - screen[i, 0], screen[j, 1] - screen[i, 1]
+        bx, by = screen[k, 0] - screen[i, 0], screen[k, 1] - screen[i, 1]
+        area = ax * by - bx * ay
         kind = kinds[t]
-        within = TEETH_UPPER <= kind <= TONGUE  # shows only inside the mouth, whatever the shape of the jaw does
-        if (kind != HAIR and area >= 0) or abs(area) < 1e-9:  # y points down: a front face has negative area
-            continue
-        left = max(int(np.ceil(x0 + min(0.0, min(x1, x2)) - 0.5)), 0)
-        right = min(int(np.floor(x0 + max(0.0, max(x1, x2)) - 0.5)), side - 1)
-        top = max(int(np.ceil(y0 + min(0.0, min(y1, y2)) - 0.5)), 0)
-        low = min(int(np.floor(y0 + max(0.0, max(y1, y2)) - 0.5)), side - 1)
-        if right < left or low < top:
-            continue
-        inverse = 1.0 / area
-        z0, z1, z2 = posed[i, 2], posed[j, 2] - posed[i, 2], posed[k, 2] - posed[i, 2]
-        for row in range(top, low + 1):
-            py = row + 0.5 - y0
-            for column in range(left, right + 1):
-                px = column + 0.5 - x0
-                b = (px * y2 - x2 * py) * inverse
-                c = (x1 * py - px * y1) * inverse
-                if b < 0 or c < 0 or b + c > 1:
-                    continue
-                z = z0 + b * z1 + c * z2
-                inside = False
-                if within:
-                    below = hit[row, column]
-                    inside = below >= 0 and kinds[below] == MOUTH_WALL
-                    if not inside and (below < 0 or kinds[below] < TEETH_UPPER or kinds[below] > TONGUE):
-                        continue
-                if z <= depth[row, column] and not inside:
-                    continue
-                if HAIR <= kind <= BEARD and not _covered(kind, attr, i, j, k, 1 - b - c, b, c, table, curl):
-                    continue
-                depth[row, column] = z
-                hit[row, column] = t
-                weights[row, column, 0] = b
-                weights[row, column, 1] = c
+        if (kind == HAIR or area < 0) and abs(area) >= 1e-9:  # y points down: a front face has negative area
+            _fill(t, i, j, k, kind, posed, screen, kinds, attr, table, curl, hit, weights, depth)
     return hit, weights, depth
-
-
-__all__ = ["project", "ramp", "rasterise", "vertex_normals"]

@@ -8,20 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faceeval.data.procfaces import regions
 from faceeval.data.procfaces.factors import Factors
 from faceeval.data.procfaces.hair import CUTS, hair_colour, hair_mesh, hairline_of
-from faceeval.data.procfaces.head import F32, follow_weight, head_data, head_points, turn_matrix
+from faceeval.data.procfaces.head import F32, HeadData, follow_weight, head_data, head_points, turn_matrix
+from faceeval.data.procfaces.light import light_of
 from faceeval.data.procfaces.noise import TABLE
 from faceeval.data.procfaces.raster import BEARD, FRAME, HAIR, project, rasterise, vertex_normals
-from faceeval.data.procfaces.scene import backdrop_of, camera, light_of, resolve
+from faceeval.data.procfaces.scene import backdrop_of, camera, resolve
 from faceeval.data.procfaces.shade import shade
 from faceeval.data.procfaces.skin import paint_of
 from faceeval.data.procfaces.wear import beard_mesh, glasses_mesh, with_lenses
 from faceeval.errors import InputError
 
-REGIONS = ("background", "skin", "eyes", "brows", "lips", "mouth", "teeth", "hair", "beard", "glasses", "clothes")
+REGIONS = regions.REGIONS
 SMALLEST, LARGEST = 16, 1024
 I32 = NDArray[np.int32]
+Mesh = tuple[F32, F32, I32, NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def _five(points: F32) -> F32:
     return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
 
 
-def _joined(meshes: list[tuple[F32, F32, I32, NDArray[np.uint8]]]) -> tuple[F32, F32, I32, NDArray[np.uint8]]:
+def _joined(meshes: list[Mesh]) -> Mesh:
     offsets = np.cumsum([0] + [len(mesh[0]) for mesh in meshes])
     triangles = [mesh[2] + np.int32(offset) for mesh, offset in zip(meshes, offsets[:-1], strict=True)]
     return (
@@ -54,8 +57,18 @@ def _joined(meshes: list[tuple[F32, F32, I32, NDArray[np.uint8]]]) -> tuple[F32,
     )  # fmt: skip
 
 
-def _of_kind(mesh: tuple[F32, F32, I32], kind: int) -> tuple[F32, F32, I32, NDArray[np.uint8]]:
+def _of_kind(mesh: tuple[F32, F32, I32], kind: int) -> Mesh:
     return (*mesh, np.full(len(mesh[2]), kind, np.uint8))
+
+
+def _meshes(factors: Factors, data: HeadData, form: F32, points: F32, line: F32) -> Mesh:
+    """Places, attributes, triangles and their kinds of the head and all that is on it, unposed."""
+    shown = None if factors.attributes.mouth_open else data.lips_sealed
+    meshes = [(points, data.attr, data.triangles[:shown], data.parts[:shown])]
+    meshes.append(_of_kind(hair_mesh(factors, data, form, line), HAIR))
+    meshes.append(_of_kind(beard_mesh(factors, data, points), BEARD))
+    meshes.append(_of_kind(glasses_mesh(factors, data, form), FRAME))
+    return _joined(meshes)
 
 
 def render(factors: Factors, size: int) -> Rendering:
@@ -76,12 +89,7 @@ def render(factors: Factors, size: int) -> Rendering:
     data, style, pose = head_data(), factors.style, factors.pose
     form, points = head_points(factors)
     line = hairline_of(factors)
-    shown = None if factors.attributes.mouth_open else data.lips_sealed
-    meshes = [(points, data.attr, data.triangles[:shown], data.parts[:shown])]
-    meshes.append(_of_kind(hair_mesh(factors, data, form, line), HAIR))
-    meshes.append(_of_kind(beard_mesh(factors, data, points), BEARD))
-    meshes.append(_of_kind(glasses_mesh(factors, data, form), FRAME))
-    everything, attr, triangles, kinds = _joined(meshes)
+    everything, attr, triangles, kinds = _meshes(factors, data, form, points, line)
     follow = np.concatenate([data.follow, follow_weight(everything[len(points) :])])
     turn = turn_matrix(pose.yaw, pose.pitch, pose.roll)
     body_turn = turn_matrix(0.3 * pose.yaw, 0.0, 0.15 * pose.roll)
@@ -93,7 +101,7 @@ def render(factors: Factors, size: int) -> Rendering:
     hit, weights, depth = rasterise(posed, screen, triangles, kinds, attr, side, TABLE, curl)
     paint = paint_of(factors, data, hair_colour(factors), line)
     light = light_of(style)
-    samples, codes = shade(hit, weights, posed, normals, triangles, kinds, attr, paint, light, turn, TABLE)
+    samples, codes = shade(hit, weights, posed, normals, triangles, kinds, attr, paint, light, TABLE)
     behind = backdrop_of(style, size)
     if factors.attributes.eyeglasses:
         with_lenses(samples, codes, depth, factors, data, form, view)

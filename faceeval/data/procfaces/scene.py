@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from faceeval.data.procfaces import regions
 from faceeval.data.procfaces.factors import Style
 from faceeval.data.procfaces.head import F32
 from faceeval.data.procfaces.noise import TABLE, noise2, ramp
-from faceeval.data.procfaces.shade import BEARD_CODE, CLOTHES_CODE, HAIR_CODE, SKIN_CODE
 from faceeval.data.procfaces.skin import linear
 
 
@@ -50,9 +50,9 @@ def _strand_edge(codes, row, column):  # type: ignore[no-untyped-def]
     strands, others = 0, 0
     for r in range(max(2 * row - 1, 0), min(2 * row + 2, last) + 1):
         for s in range(max(2 * column - 1, 0), min(2 * column + 2, last) + 1):
-            if codes[r, s] == HAIR_CODE or codes[r, s] == BEARD_CODE:
+            if codes[r, s] == regions.HAIR or codes[r, s] == regions.BEARD:
                 strands += 1
-            elif codes[r, s] == 0 or codes[r, s] == SKIN_CODE or codes[r, s] == CLOTHES_CODE:
+            elif codes[r, s] == 0 or codes[r, s] == regions.SKIN or codes[r, s] == regions.CLOTHES:
                 others += 1
     return strands > 0 and others > 0
 
@@ -132,13 +132,6 @@ def blurred(image, sigma):  # type: ignore[no-untyped-def]
                 for c in range(3):
                     result[row, column, c] += kernel[n] * across[at, column, c]
     return result
-
-
-def light_of(style: Style) -> F32:
-    """Key direction (3), key colour (3), ambient share, float32 (7,)."""
-    azimuth, elevation = np.radians(style.light)
-    direction = (np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation))
-    return np.asarray((*direction, *style.light_colour, style.ambient), np.float32)
 
 
 def backdrop_of(style: Style, side: int) -> F32:

@@ -1,157 +1,37 @@
 # SPDX-License-Identifier: MIT
-"""What is painted on the head, as functions of the place on the base head: skin, age, brows, lips, eyes, clothes.
-
-Coordinates are those of the base head (x to its left, y up, z forward, eyes 1 apart at y = 0.14), so paint moves with
-the skin when the face ages, smiles or turns.
-"""
+"""The colours and amounts that paint one face, from its factors."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
 
 from faceeval.data.procfaces.factors import Factors
 from faceeval.data.procfaces.head import F32, HeadData
-from faceeval.data.procfaces.noise import noise2, ramp
 
 BROW_BROWN = (0.13, 0.085, 0.06)
+BEARD_LIGHT, BEARD_DARK = (0.30, 0.205, 0.145), (0.12, 0.095, 0.085)
 MOLES = 5
 
 
-class Paint(NamedTuple):
-    """Colours (linear light) and amounts the kernels read."""
-
-    skin: F32
-    lips: F32
-    lip_colour: F32
-    iris: F32
-    hair: F32
-    clothes: F32
-    shadow: F32
-    brow: F32
-    moles: F32
-    lid_radius: F32
-    eye_centre: F32
-    gaze: F32
-    hairline: F32
-    offset: F32
-    beard_colour: F32
-    lipstick: float
-    makeup: float
-    old: float
-    bushy: float
-    freckles: float
-    haired: float
-    stubble: float
-    beard_style: int
-    warmth: float
-    female: float
-    mouth_open: float
+# colours (linear light) and amounts the kernels read; one record, because a record costs a call one pointer
+PAINT = np.dtype(
+    [
+        *((name, np.float32, 3) for name in ("skin", "lips", "lip_colour", "iris", "hair", "clothes", "shadow")),
+        ("brow", np.float32, 3), ("beard_colour", np.float32, 3), ("moles", np.float32, (MOLES, 3)),
+        ("lid_radius", np.float32, 32), ("eye_centre", np.float32, 3),
+        ("gaze", np.float32, 2), ("hairline", np.float32, 64), ("offset", np.float32, 4),
+        *((name, np.float64) for name in ("lipstick", "makeup", "old", "bushy", "freckles", "haired", "stubble")),
+        *((name, np.float64) for name in ("warmth", "female", "mouth_open")), ("beard_style", np.int64),
+    ]
+)  # fmt: skip
 
 
 def linear(colour: Any) -> F32:
     """SRGB in 0..1 to linear light."""
     return np.asarray(np.clip(np.asarray(colour, np.float64), 0, 1) ** 2.2, np.float32)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def bump(x, y, width):  # type: ignore[no-untyped-def]
-    """A soft round spot: 1 at the middle, falling as a Gaussian would."""
-    return np.exp(-(x * x + y * y) / (width * width))
-
-
-@njit(cache=True, nogil=True, inline="always")
-def groove(distance, width):  # type: ignore[no-untyped-def]
-    """A soft line: 1 on it."""
-    return 1.0 / (1.0 + (distance / width) ** 4)
-
-
-@njit(cache=True, nogil=True)
-def age_lines(table, x, y, z, ox, oy):  # type: ignore[no-untyped-def]
-    """Depth 0..1 of the lines of an old face at a place: forehead, crow's feet, nose to mouth, bags, frown, chin."""
-    ax = abs(x)
-    if z < 0.3:
-        return 0.0
-    depth = 0.0
-    if 0.62 < y < 1.5 and ax < 1.05:
-        wave = y + 0.05 * np.cos(x * 2.6) + 0.05 * (noise2(table, x * 2.0 + ox, y * 2.0 + oy) - 0.5)
-        phase = (wave - 0.62) / 0.17
-        line = groove(phase - np.floor(phase) - 0.5, 0.17)
-        depth = line * ramp(1.0, 0.65, ax) * ramp(0.62, 0.7, y) * ramp(1.42, 1.2, y) * 0.85
-        depth *= 0.55 + 0.45 * noise2(table, x * 3.0 + ox, np.floor(phase) * 7.0 + oy)
-    if -0.3 < y < 0.6 and 0.78 < ax < 1.15:
-        dx, dy = ax - 0.66, y - 0.12
-        angle = np.arctan2(dy, dx) / 0.26 + 0.4 * noise2(table, ax * 4.0 + ox, oy)
-        line = groove(angle - np.floor(angle) - 0.5, 0.2)
-        depth = max(depth, line * ramp(0.78, 0.86, ax) * ramp(1.1, 0.92, ax) * ramp(0.3, 0.15, abs(dy)) * 0.8)
-    if -1.3 < y < -0.38 and 0.2 < ax < 0.8:
-        s = (-0.4 - y) / 0.9
-        curve = 0.3 + 0.3 * np.sqrt(max(s, 0.0)) - 0.1 * max(s - 0.6, 0.0)
-        depth = max(depth, 0.75 * groove(ax - curve, 0.045) * ramp(-1.3, -1.05, y) * ramp(-0.38, -0.5, y))
-    if -0.35 < y < 0.1:
-        dx = ax - 0.5
-        curve = -0.13 - 0.12 * (1 - (dx / 0.34) ** 2)
-        if abs(dx) < 0.36:
-            depth = max(depth, groove(y - curve, 0.035) * ramp(0.36, 0.2, abs(dx)) * 0.9)
-    if 0.35 < y < 0.8 and ax < 0.2:
-        depth = max(depth, groove(ax - 0.1, 0.03) * ramp(0.35, 0.45, y) * ramp(0.8, 0.65, y) * 0.7)
-    if -1.7 < y < -1.05 and 0.3 < ax < 0.8:
-        depth = max(
-            depth, groove(ax - 0.47 - 0.12 * (-1.05 - y), 0.04) * ramp(-1.7, -1.5, y) * ramp(-1.0, -1.12, y) * 0.6
-        )
-    return depth * ramp(0.3, 0.9, z)
-
-
-@njit(cache=True, nogil=True)
-def brow_cover(table, x, y, thickness, ox):  # type: ignore[no-untyped-def]
-    """Cover 0..1 of the brows: tapered arcs of short slanted hairs."""
-    ax = abs(x)
-    if ax < 0.12 or ax > 1.1 or y < 0.2 or y > 0.85:
-        return 0.0
-    s = (ax - 0.2) / 0.76
-    middle = 0.47 + 0.10 * np.sin(min(max(s, 0.0), 1.0) * 2.6) - 0.05 * s
-    half = thickness * (0.055 + 0.05 * ramp(-0.1, 0.3, s)) * (1.0 - 0.75 * ramp(0.5, 1.05, s))
-    cross = abs(y - middle) / half
-    hairs = noise2(table, (x * 34.0 + np.sign(x) * y * -22.0) + ox, y * 9.0)
-    edge = ramp(1.25, 0.45, cross + 0.5 * (hairs - 0.5))
-    return edge * ramp(-0.08, 0.1, s) * ramp(1.08, 0.85, s) * (0.72 + 0.28 * hairs)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def lid_distance(x, y, paint):  # type: ignore[no-untyped-def]
-    """(distance outside the lids' margin, height over the eye's middle), eye distances, for the nearer eye."""
-    dx, dy = abs(x) - paint.eye_centre[0], y - paint.eye_centre[1]
-    turn = np.arctan2(dy, dx) / (2 * np.pi)
-    turn = (turn - np.floor(turn)) * 32.0
-    k = int(turn) & 31
-    share = turn - np.floor(turn)
-    radius = paint.lid_radius[k] * (1 - share) + paint.lid_radius[(k + 1) & 31] * share
-    return np.sqrt(dx * dx + dy * dy) - radius, dy, dx
-
-
-@njit(cache=True, nogil=True)
-def beard_cover(table, x, y, z, style, lips):  # type: ignore[no-untyped-def]
-    """Where a beard of a style grows, 0..1: 0 stubble, 1 full, 2 goatee, 3 long full, 4 moustache and chin."""
-    ax = abs(x)
-    if y > 0.1 or y < -2.0 or z < 0.15 or ax > 1.4:
-        return 0.0
-    rough = (noise2(table, x * 7.0, y * 7.0 + 50.0) - 0.5) * 0.12
-    keep = ramp(0.6, 0.15, lips)
-    # upper border: from the ear's front along the cheek down to the corner of the nose-to-mouth fold
-    border = -0.98 + 0.78 * ramp(0.55, 1.25, ax) + rough
-    cheek = ramp(border + 0.1, border - 0.12, y)
-    moustache = ramp(-0.64, -0.7, y + 0.1 * ax + rough * 0.5) * ramp(0.56, 0.44, ax + rough)
-    soul = 1.0 - ramp(0.24, 0.1, ax) * 0.0
-    neck = ramp(-1.95, -1.7, y - 0.25 * (z - 0.9))
-    around = max(moustache, cheek * soul)
-    if style == 2 or style == 4:
-        ring = ramp(0.58, 0.46, ax + rough) * ramp(-0.62, -0.7, y)
-        chin = ramp(0.5, 0.36, ax + rough) * ramp(-1.12, -1.2, y)
-        around = max(moustache, chin) if style == 4 else ring
-        neck = ramp(-1.75, -1.62, y) * ramp(1.0, 1.4, z)
-    return around * keep * neck
 
 
 def moles_of(seed: int) -> tuple[F32, float, F32]:
@@ -165,29 +45,44 @@ def moles_of(seed: int) -> tuple[F32, float, F32]:
     return moles.astype(np.float32), freckles, rng.uniform(0, 250, 4).astype(np.float32)
 
 
-def paint_of(factors: Factors, data: HeadData, hair: F32, hairline: F32) -> Paint:
-    """Collects the colours and amounts of one face."""
-    identity, attributes, details = factors.identity, factors.attributes, factors.details
-    skin = linear(identity.skin_pale if attributes.pale_skin else identity.skin)
+def _colours(factors: Factors, offset: F32) -> dict[str, F32]:
+    """Colours of a face in linear light."""
+    identity, details = factors.identity, factors.details
+    skin = linear(identity.skin_pale if factors.attributes.pale_skin else identity.skin)
     skin = np.asarray(skin * (1.03 - 0.20 * skin.mean()), np.float32)  # keeps pale skin from burning out
-    moles, freckles, offset = moles_of(identity.seed)
-    old = 0.0 if attributes.young else float(np.clip(0.7 + 0.3 * (details.age_old - 60) / 20, 0.6, 1.0))
-    dark = float(np.clip(1.0 - skin.mean() * 2.2, 0, 1))
+    dark = _darkness(skin)
     brow = linear(BROW_BROWN) * (1.2 - dark) + skin * 0.04
-    beard = linear((0.30, 0.205, 0.145)) * (1 - dark) + linear((0.12, 0.095, 0.085)) * dark
+    beard = linear(BEARD_LIGHT) * (1 - dark) + linear(BEARD_DARK) * dark
     tone = 0.6 + 0.9 * float(offset[3]) / 250
-    natural = skin * np.float32([0.86, 0.52, 0.52]) + np.float32([0.035, 0.0, 0.004])
-    return Paint(
-        skin=skin, lips=np.asarray(natural, np.float32), lip_colour=linear(details.lip_colour),
-        iris=linear(identity.eyes), hair=hair, clothes=linear(factors.style.clothes),
-        shadow=linear(details.makeup_colour), brow=np.asarray(brow * tone, np.float32), moles=moles,
-        lid_radius=data.lid_radius, eye_centre=data.eye_centre,
-        gaze=np.asarray(factors.mimic.gaze, np.float32), hairline=hairline, offset=offset,
-        beard_colour=np.asarray(beard * tone, np.float32),
-        lipstick=float(attributes.lipstick), makeup=float(attributes.heavy_makeup), old=old,
-        bushy=(1.0 if attributes.bushy_eyebrows else 0.4) + 0.33 * identity.brows + 0.14 * attributes.male,
-        freckles=freckles * (1 - dark), haired=float(not attributes.bald),
-        stubble=0.0 if attributes.no_beard else details.beard_density, beard_style=int(details.beard_style),
-        warmth=1.0 - 0.5 * dark, female=float(not attributes.male),
-        mouth_open=float(attributes.mouth_open),
-    )  # fmt: skip
+    lips = skin * np.array([0.86, 0.52, 0.52], np.float32) + np.array([0.035, 0.0, 0.004], np.float32)
+    return {
+        "skin": skin, "lips": lips, "lip_colour": linear(details.lip_colour), "iris": linear(identity.eyes),
+        "clothes": linear(factors.style.clothes), "shadow": linear(details.makeup_colour),
+        "brow": np.asarray(brow * tone, np.float32), "beard_colour": np.asarray(beard * tone, np.float32),
+    }  # fmt: skip
+
+
+def _darkness(skin: F32) -> float:
+    return float(np.clip(1.0 - skin.mean() * 2.2, 0, 1))
+
+
+def paint_of(factors: Factors, data: HeadData, hair: F32, hairline: F32) -> NDArray[np.void]:
+    """Collects the colours and amounts of one face, as an array (1,) of PAINT."""
+    attributes, details = factors.attributes, factors.details
+    moles, freckles, offset = moles_of(factors.identity.seed)
+    colours = _colours(factors, offset)
+    dark = _darkness(colours["skin"])
+    thickness = (1.0 if attributes.bushy_eyebrows else 0.4) + 0.33 * factors.identity.brows + 0.14 * attributes.male
+    values: dict[str, Any] = {
+        **colours, "hair": hair, "hairline": hairline, "moles": moles, "offset": offset,
+        "lid_radius": data.lid_radius, "eye_centre": data.eye_centre, "gaze": factors.mimic.gaze,
+        "lipstick": attributes.lipstick, "makeup": attributes.heavy_makeup, "bushy": thickness,
+        "old": 0.0 if attributes.young else np.clip(0.7 + 0.3 * (details.age_old - 60) / 20, 0.6, 1.0),
+        "freckles": freckles * (1 - dark), "haired": not attributes.bald, "warmth": 1.0 - 0.5 * dark,
+        "stubble": 0.0 if attributes.no_beard else details.beard_density, "beard_style": details.beard_style,
+        "female": not attributes.male, "mouth_open": attributes.mouth_open,
+    }  # fmt: skip
+    paint = np.zeros(1, PAINT)
+    for name, value in values.items():
+        paint[name] = value
+    return paint

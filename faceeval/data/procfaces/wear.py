@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faceeval.data.procfaces.cover import beard_cover
 from faceeval.data.procfaces.factors import Factors
 from faceeval.data.procfaces.head import F32, HeadData, head_data
 from faceeval.data.procfaces.noise import TABLE
 from faceeval.data.procfaces.raster import EYE_LEFT, EYE_RIGHT, FRAME, project, rasterise, vertex_normals
-from faceeval.data.procfaces.skin import beard_cover, linear
+from faceeval.data.procfaces.skin import linear
 
 I32 = NDArray[np.int32]
 EMPTY = (np.zeros((0, 3), np.float32), np.zeros((0, 6), np.float32), np.zeros((0, 3), np.int32))
@@ -112,6 +113,23 @@ def _ear_vertex() -> int:
     return int(np.abs(head_data().rest - np.array([1.27, 0.22, 0.3])).sum(1).argmin())
 
 
+def _arch(middle: F32, inner: np.float32) -> F32:
+    """The bridge between rims that end ``inner`` from the nose's middle (7, 3)."""
+    across = np.linspace(-1, 1, 7)
+    places = np.stack([across * inner, middle[1] + 0.12 - 0.05 * across**2, np.full(7, middle[2] - 0.01)], 1)
+    return places.astype(np.float32)
+
+
+def _temple(middle: F32, outer: np.float32, ear: F32, side: int) -> F32:
+    """The arm from a rim's outer end to over the ear (7, 3)."""
+    hinge = np.array([outer - 0.02, middle[1] + 0.10, middle[2] - 0.20 * outer**2])
+    corner = np.array([outer + 0.07, middle[1] + 0.10, hinge[2] - 0.12])
+    end = np.array([ear[0] + 0.07, ear[1] + 0.03, ear[2] - 0.1])
+    share = np.linspace(0, 1, 6)[:, None]
+    path = np.concatenate([hinge[None], corner + (end - corner) * share])
+    return (path * [side, 1, 1]).astype(np.float32)
+
+
 def glasses_mesh(factors: Factors, data: HeadData, form: F32) -> tuple[F32, F32, I32]:
     """Frame of the glasses on an unposed head; empty without glasses."""
     if not factors.attributes.eyeglasses:
@@ -121,17 +139,8 @@ def glasses_mesh(factors: Factors, data: HeadData, form: F32) -> tuple[F32, F32,
     middle, ear = _fit(data, form)
     width = RIMS[details.glasses_shape][0]
     tubes = [_tube(_rim(details.glasses_shape, middle, side), radius, True) for side in (1, -1)]
-    inner, across = middle[0] - width, np.linspace(-1, 1, 7)
-    arch = np.stack([across * inner, middle[1] + 0.12 - 0.05 * across**2, np.full(7, middle[2] - 0.01)], 1)
-    tubes.append(_tube(arch.astype(np.float32), radius * 0.9, False))
-    outer = middle[0] + width
-    for side in (1, -1):
-        hinge = np.array([outer - 0.02, middle[1] + 0.10, middle[2] - 0.20 * outer**2])
-        corner = np.array([outer + 0.07, middle[1] + 0.10, hinge[2] - 0.12])
-        end = np.array([ear[0] + 0.07, ear[1] + 0.03, ear[2] - 0.1])
-        share = np.linspace(0, 1, 6)[:, None]
-        path = np.concatenate([hinge[None], corner + (end - corner) * share])
-        tubes.append(_tube((path * [side, 1, 1]).astype(np.float32), radius, False))
+    tubes.append(_tube(_arch(middle, middle[0] - width), radius * 0.9, False))
+    tubes += [_tube(_temple(middle, middle[0] + width, ear, side), radius, False) for side in (1, -1)]
     places, triangles, offset = [], [], 0
     for tube_places, tube_triangles in tubes:
         places.append(tube_places)
@@ -161,4 +170,4 @@ def with_lenses(
         y = (rows - screen[0, 1]) / view[-1] / 0.16
         streak = np.exp(-(((x - y + 0.35) / 0.20) ** 2)) * 0.03
         seen = samples[rows, columns]
-        samples[rows, columns] = seen * np.float32([0.97, 0.98, 0.98]) + streak[:, None].astype(np.float32)
+        samples[rows, columns] = seen * np.array([0.97, 0.98, 0.98], np.float32) + streak[:, None].astype(np.float32)
