@@ -122,7 +122,7 @@ def scalp_grid(rest: np.ndarray, triangles: np.ndarray) -> dict[str, np.ndarray]
 
 
 def lid_margin(rest: np.ndarray, triangles: np.ndarray, parts: np.ndarray) -> dict[str, np.ndarray]:
-    """Distance from the left eye's middle to its lids, seen from the front, at LID_ANGLES angles (mirror for the right)."""
+    """Distance from the left eye's middle to its lids, seen from the front, at LID_ANGLES angles."""
     vertices, used = rest.astype(np.float64), triangles.astype(np.int64)
     eye = np.unique(used[parts == 1])
     centre = (vertices[eye].min(0) + vertices[eye].max(0)) / 2

@@ -9,6 +9,7 @@ the point the head turns about. x goes to the head's left, y up, z out of the fa
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 from pathlib import Path
 
@@ -102,13 +103,12 @@ def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, list[list[t
 
 def read_target(path: Path, n_vertices: int) -> np.ndarray:
     """Reads one target as dense displacements (V, 3)."""
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
     delta = np.zeros((n_vertices, 3))
-    with opened as lines:
-        for line in lines:
-            words = line.split()
-            if words and not line.startswith("#"):
-                delta[int(words[0])] = [float(word) for word in words[1:4]]
+    for line in text.splitlines():
+        words = line.split()
+        if words and not line.startswith("#"):
+            delta[int(words[0])] = [float(word) for word in words[1:4]]
     return delta
 
 
@@ -216,7 +216,9 @@ def main() -> None:
     arrays |= scalp_grid(rest, triangles[parts == 0])
     arrays |= lid_margin(rest, triangles, parts)
     arrays["landmarks"] = frontal_landmarks(rest, triangles, parts, masks, arrays)
-    np.savez_compressed(out, **arrays)
+    partial = out.with_name(f"{out.name}.partial.npz")
+    np.savez_compressed(partial, **arrays)
+    os.replace(partial, out)
     print(out, out.stat().st_size, "bytes", {name: value.shape for name, value in arrays.items()})
 
 
