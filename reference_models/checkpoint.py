@@ -128,7 +128,8 @@ def save_weights(
         for name, network in networks.items()
         for key, value in network.state_dict().items()
     }
-    content = safetensors.save(tensors, {"method": method, "attribute": attribute})
+    # one entry only: the format does not keep entries in order, and equal weights must be equal files
+    content = safetensors.save(tensors, {"weights": f"{method} for {attribute}"})
     card = {
         "format": FORMAT,
         "method": method,

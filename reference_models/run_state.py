@@ -134,7 +134,7 @@ def write_state(state: RunState, out: Path) -> None:
     # each process has a memory of its own
     gathered = _gather_memory(state) if state.accelerator.num_processes > 1 else {}
     if state.accelerator.is_main_process:
-        header = {"run": json.dumps(state.run), "step": str(state.step), "seconds": repr(state.seconds)}
+        header = {"run": json.dumps({"run": state.run, "step": state.step, "seconds": state.seconds})}
         write_atomic(out / CHECKPOINT, safetensors.save({**state.tensors(), **gathered}, header))
     state.accelerator.wait_for_everyone()
 
@@ -162,9 +162,9 @@ def read_state(state: RunState, out: Path, *, resume: bool) -> None:
         return
     try:
         with safe_open(path, "pt") as stream:
-            header = stream.metadata()
+            header = json.loads(stream.metadata()["run"])
             tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118 - not a mapping
-        stored = json.loads(header["run"])
+        stored, step, seconds = dict(header["run"]), int(header["step"]), float(header["seconds"])
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise CheckpointError("a whole checkpoint", f"{path}: {error}", "remove it to start over") from error
     different = [key for key in state.run if stored.get(key) != state.run[key]]
@@ -177,7 +177,7 @@ def read_state(state: RunState, out: Path, *, resume: bool) -> None:
     state.restore(tensors)
     rank = state.accelerator.process_index
     state.memory |= {k: v.to(state.accelerator.device) for k, v in _below(tensors, f"rank/{rank}/").items()}
-    state.step, state.seconds = int(header["step"]), float(header["seconds"])
+    state.step, state.seconds = step, seconds
     if state.accelerator.is_main_process and log.is_file():
         lines = [line for line in log.read_text().splitlines() if _step_of(line) <= state.step]
         write_atomic(log, "".join(f"{line}\n" for line in lines).encode())

@@ -112,7 +112,8 @@ def train(
     recipe, config, out = recipe_of(method), configure(method, preset, steps=steps, overrides=overrides), Path(out)
     labels = faces.labels(attribute)
     check_faces(faces, config)
-    accelerator = Accelerator()
+    # told so, accelerate also forms a group of several processes on CPUs
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     run = {
         "method": method,
         "attribute": attribute,

@@ -30,4 +30,4 @@ MICRO_CHANGES = {
     "cyclegan": {"image_size": 16, "width": 4, "n_blocks": 1, "d_width": 4, "n_layers": 1, "pool": 6},
 }
 for changes in MICRO_CHANGES.values():
-    changes |= {"batch_size": 4, "ema_decay": 0.9}
+    changes |= {"batch_size": 4, "ema_decay": 0.9, "head_start": 0}

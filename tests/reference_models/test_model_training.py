@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +32,18 @@ torch.set_num_threads(1)
 from configurations import MICRO_CHANGES
 from drawn import drawn_faces
 from reference_models.training import train
+import os
+from pathlib import Path
+from reference_models import training
+plain_step = training._Loop.step
+def traced_step(self, images):
+    losses = plain_step(self, images)
+    total = sum(float(p.double().sum()) for network in self.state.networks.values() for p in network.parameters())
+    with (Path(sys.argv[2]) / f"rank{os.environ['RANK']}.txt").open("a") as stream:
+        stream.write(repr(total) + "|")
+    return losses
+if "RANK" in os.environ:
+    training._Loop.step = traced_step
 method, out, steps, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 def progress(step, total, losses):
     print(step, flush=True)
@@ -50,7 +61,7 @@ def run(method, out, **options):
 def start(method, out, steps, pause=0.0, launcher=()):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])}
     command = [sys.executable, *launcher, "-c" if not launcher else str(out / "runner.py")]
-    source = RUNNER.format(here=str(HERE))
+    source = RUNNER.replace("{here!r}", repr(str(HERE)))
     if launcher:
         out.mkdir(parents=True, exist_ok=True)
         (out / "runner.py").write_text(source)
@@ -124,7 +135,7 @@ def test_two_micro_batches_descend_the_gradient_of_one(method, tmp_path, monkeyp
     assert all(one[name] == pytest.approx(two[name], rel=1e-4) for name in one)
     for name in whole.state.networks:
         for p, q in zip(whole.state.networks[name].parameters(), cut.state.networks[name].parameters(), strict=True):
-            torch.testing.assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-6)
+            torch.testing.assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-5)
 
 
 def test_warm_up_trains_the_generator_alone(tmp_path, monkeypatch):
@@ -135,6 +146,17 @@ def test_warm_up_trains_the_generator_alone(tmp_path, monkeypatch):
     assert torch.equal(before["discriminator"], after["discriminator"])
     assert not torch.equal(before["generator"], after["generator"])
     assert "d_class" in loop.step(one_batch())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_head_start_trains_the_discriminators_alone(method, tmp_path, monkeypatch):
+    loop = loop_of(method, tmp_path, monkeypatch, head_start=1)
+    before = weights_of(loop.state.networks)
+    assert all(name.startswith("d_") for name in loop.step(one_batch()))
+    after = weights_of(loop.state.networks)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == set(before) - set(loop.recipe.AVERAGED)
+    assert "g_cycle" in loop.step(one_batch())
 
 
 def test_average_follows_the_weights_and_is_what_is_published(tmp_path, monkeypatch):
@@ -318,7 +340,6 @@ def test_micro_configurations_stay_apart():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.train
 def test_two_processes_stay_one_model(method, tmp_path):
-    began = time.monotonic()
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29531")
     process = start(method, tmp_path, 6, launcher=launcher)
     process.communicate(timeout=240)
@@ -327,9 +348,10 @@ def test_two_processes_stay_one_model(method, tmp_path):
     before = path.read_bytes()
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert len(lines) == 6
-    assert time.monotonic() - began < 240
-    (tmp_path / "checkpoint" / "state.safetensors").stat()
+    traces = [(tmp_path / f"rank{rank}.txt").read_text().split("|")[:-1] for rank in (0, 1)]
+    assert traces[0] == traces[1]
+    assert len(set(traces[0])) == 6
     path.unlink()
-    process = start(method, tmp_path, 6, launcher=launcher)
+    process = start(method, tmp_path, 6, launcher=launcher)  # takes up the checkpoint both share
     process.communicate(timeout=240)
     assert path.read_bytes() == before
