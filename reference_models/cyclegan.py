@@ -81,11 +81,12 @@ SMALL = Config(
     n_blocks=2,
     d_width=12,
     n_layers=3,
-    lambda_adv=2.0,
+    lambda_adv=4.0,
     lambda_cyc=2.0,
+    lambda_idt=0.1,
     output="blend",
     lambda_same=0.2,
-    same_ramp=0.8,
+    same_ramp=1.0,
     training=Training(
         steps=6000, batch_size=16, lr=4e-4, lr_d=4e-4, head_start=300, ema_decay=0.998, flip=True, precision="bf16"
     ),
