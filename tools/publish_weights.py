@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from faceeval.results import Result, read, result_path
@@ -18,6 +19,7 @@ from reference_models import WEIGHTS
 from reference_models.checkpoint import annotate
 
 # what a card says of a method; the whole result is for `faceeval score` to show
+FEW = 100  # images of each class in the regression test
 SCORES = (
     "flip_accuracy",
     "flip_accuracy_add",
@@ -32,10 +34,10 @@ SCORES = (
 )
 
 
-def score(method: str, attribute: str, folder: Path) -> Result:
+def score(method: str, attribute: str, folder: Path, *more: str) -> Result:
     """Scores shipped weights by the command a user would type, and returns the result."""
     command = [sys.executable, "-m", "faceeval", "score", "--method", method, "--attr", attribute, "--out", str(folder)]
-    subprocess.run(command, check=True)
+    subprocess.run([*command, *more], check=True)
     return read(result_path(folder, "procfaces", 64, attribute, method))
 
 
@@ -44,10 +46,9 @@ def scores_of(result: Result) -> dict[str, object]:
     summary = result.summary
     rows = {row.kind: row for row in summary.rows}
     return {
-        "command": f"faceeval score --method {summary.method['name']} --attr {summary.attribute}",
         "images": summary.data.positives + summary.data.negatives,
         "data_digest": summary.data.digest,
-        "judge": {role: judge.weights_sha256 for role, judge in summary.judges.items()},
+        "judges": {role: judge.weights_sha256 for role, judge in summary.judges.items()},
         **{
             kind: {key: round(rows[kind].values[key].value, 4) for key in SCORES if key in rows[kind].values}
             for kind in ("method", "identity")
@@ -68,7 +69,13 @@ def main() -> None:
         shipped = folder / weights.name
         for suffix in (".safetensors", ".json"):
             shutil.copyfile(weights.with_suffix(suffix), shipped.with_suffix(suffix))
-        annotate(shipped, scores=scores_of(score(card["method"], card["attribute"], arguments.results)))
+        method, attribute = card["method"], card["attribute"]
+        # the few images are what the regression test scores again
+        with tempfile.TemporaryDirectory() as scratch:
+            few = scores_of(score(method, attribute, Path(scratch), "--count", str(FEW), "--quiet"))
+        full = scores_of(score(method, attribute, arguments.results))
+        command = f"faceeval score --method {method} --attr {attribute}"
+        annotate(shipped, scores={"command": command, **full}, scores_of_few={"command": f"{command} -n {FEW}", **few})
 
 
 if __name__ == "__main__":
