@@ -183,6 +183,30 @@ def test_exported_sources_can_be_edited_elsewhere_and_scored(run: Run, tmp_path:
     assert "sources" in out
 
 
+def test_ctrl_c_while_scoring_leaves_no_result(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("faceeval.score.score", interrupted)
+    root, results = write_celeba(tmp_path / "celeba"), tmp_path / "results"
+    where = ["--data", "celeba", "--root", str(root), "--size", "64", "--out", str(results)]
+    code, out, err = run("score", "--method", "identity", "--attr", "male", *where)
+    assert (code, out) == (130, "")
+    assert "no result was written" in err
+    assert not list(results.rglob("*.json*"))
+
+
+def test_ctrl_c_while_training_says_where_to_go_on(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt("stopped after step 7; the checkpoint in run goes on from there")
+
+    monkeypatch.setattr("reference_models.training.train", interrupted)
+    root = write_celeba(tmp_path / "celeba")
+    code, out, err = run("train", "--method", "fai", "--attr", "male", "--data", "celeba", "--root", str(root))
+    assert (code, out) == (130, "")
+    assert "stopped after step 7" in err
+
+
 def test_overrides_are_json_or_text() -> None:
     assert parse_overrides(["steps=10", "lr=1e-4", "flip=true", "skip=full", "betas=[0.5, 0.9]"]) == {
         "steps": 10,

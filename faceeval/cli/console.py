@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -30,6 +31,16 @@ def show_error(error: FaceevalError) -> None:
     stderr.print(f"error: expected {error.expected}", markup=False, soft_wrap=True)
     stderr.print(f"       got {error.got}", markup=False, soft_wrap=True)
     stderr.print(f"       {error.todo}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    """Ends the command with exit code 130 and one line after Ctrl-C; ``kept`` says what the user is left with."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stderr.print(str(stop) or f"stopped: {kept}", markup=False, soft_wrap=True)
+        raise typer.Exit(130) from None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faceeval.cli.console import note, progress, stdout, table
+from faceeval.cli.console import interruptible, note, progress, stdout, table
 from faceeval.cli.faces import benchmark_faces
 from faceeval.errors import InputError, MissingFileError
 from faceeval.names import canonical_attribute
@@ -76,7 +76,7 @@ def score(
     editor = _edited_folder(edited) if edited is not None else _method(str(method), attribute, checkpoint, options)
     panel = load_panel(benchmark, weights_dir=weights_dir)
     loaded = time.perf_counter()
-    with progress(quiet) as bar:
+    with interruptible("no result was written"), progress(quiet) as bar:
         faces, extra = benchmark_faces(benchmark, root, side, bar("reading faces"))
         result = run_score(
             editor,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faceeval.cli.console import note, progress, stdout
+from faceeval.cli.console import interruptible, note, progress, stdout
 from faceeval.errors import InputError
 from faceeval.names import canonical_attribute
 
@@ -147,24 +147,28 @@ def train(
     if (method is None) == (judge is None):
         raise InputError("one of --method and --judge", "both" if method else "neither", "name what to train")
     if judge is not None:
-        weights = _train_judge(judge, out, seed, quiet)
+        with interruptible("a judge is trained in one go; nothing was written"):
+            weights = _train_judge(judge, out, seed, quiet)
     else:
         if attr is None:
             raise InputError("--attr NAME beside --method", "no attribute", "`faceeval list attributes` shows them")
         assert method is not None
-        weights = train_method(
-            method,
-            canonical_attribute(attr),
-            preset=preset.value,
-            data=data,
-            root=root,
-            size=size,
-            out=out,
-            steps=steps,
-            seed=seed,
-            overrides=parse_overrides(settings or []),
-            resume=resume,
-            quiet=quiet,
-        )
+        with interruptible("the last checkpoint goes on from there"):
+            weights = train_method(
+                method,
+                canonical_attribute(attr),
+                preset=preset.value,
+                data=data,
+                root=root,
+                size=size,
+                out=out,
+                steps=steps,
+                seed=seed,
+                overrides=parse_overrides(settings or []),
+                resume=resume,
+                quiet=quiet,
+            )
     stdout.print(str(weights), markup=False, soft_wrap=True)
-    note("score it: faceeval score --method ... --attr ... --checkpoint " + str(weights) if method else "")
+    if method is not None:
+        where = f" --data {data} --root {root}" if root else ""
+        note(f"score it: faceeval score --method {method} --attr {attr}{where} --checkpoint {weights}")
