@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from faceeval.errors import CheckpointError, InputError, OutputError, UnknownNameError
 from reference_models import cyclegan, fai, load_method
-from reference_models.training import _Loop, average_gradients, configure, rate, train
+from reference_models.loop import Loop, average_gradients, rate
+from reference_models.training import configure, train
 
 FACES = drawn_faces(24, 16)
 HERE = Path(__file__).parent
@@ -34,8 +35,8 @@ from drawn import drawn_faces
 from reference_models.training import train
 import os
 from pathlib import Path
-from reference_models import training
-plain_step = training._Loop.step
+from reference_models import loop
+plain_step = loop.Loop.step
 def traced_step(self, images):
     losses = plain_step(self, images)
     total = sum(float(p.double().sum()) for network in self.state.networks.values() for p in network.parameters())
@@ -43,7 +44,7 @@ def traced_step(self, images):
         stream.write(repr(total) + "|")
     return losses
 if "RANK" in os.environ:
-    training._Loop.step = traced_step
+    loop.Loop.step = traced_step
 method, out, steps, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 def progress(step, total, losses):
     print(step, flush=True)
@@ -80,7 +81,7 @@ def loop_of(method, tmp_path, monkeypatch, **changes):
         return iter(())
 
     with monkeypatch.context() as patch:
-        patch.setattr(_Loop, "batches", stop)
+        patch.setattr(Loop, "batches", stop)
         run(method, tmp_path / "unused", overrides={**MICRO_CHANGES[method], **changes})
     return caught[0]
 
@@ -98,7 +99,7 @@ def weights_of(networks):
 @pytest.mark.parametrize("method", METHODS)
 def test_each_update_changes_its_own_networks_only(method, tmp_path, monkeypatch):
     loop = loop_of(method, tmp_path, monkeypatch)
-    descend, seen = _Loop.descend, []
+    descend, seen = Loop.descend, []
 
     def watch(self, networks, group, losses, terms):
         before = weights_of(self.state.networks)
@@ -107,7 +108,7 @@ def test_each_update_changes_its_own_networks_only(method, tmp_path, monkeypatch
         changed = {name for name in before if not torch.equal(before[name], after[name])}
         seen.append((group, changed, set(networks)))
 
-    monkeypatch.setattr(_Loop, "descend", watch)
+    monkeypatch.setattr(Loop, "descend", watch)
     for _ in range(3):
         loop.step(one_batch())
     order = {"fai": ["discriminator", "generator"], "cyclegan": ["generators", "discriminators"]}[method]
