@@ -84,3 +84,59 @@ def augment(images: Tensor, pose: Tensor, generator: Generator) -> tuple[Tensor,
     sigma = torch.where(noisy, torch.rand(count, generator=generator) * NOISE, 0.0)
     faces = faces + torch.randn(faces.shape, generator=generator) * sigma[:, None, None, None]
     return faces.clamp_(0.0, 255.0), turned
+
+
+def _noise(face: Tensor, other: Tensor, share: float, generator: Generator) -> Tensor:
+    return face + 80.0 * share * torch.randn(face.shape, generator=generator)
+
+
+def _soften(face: Tensor, other: Tensor, share: float, generator: Generator) -> Tensor:
+    side = face.shape[-1]
+    small = max(4, round(side * 0.5 ** (0.5 + 2.5 * share)))
+    shrunk = functional.interpolate(face[None], size=(small, small), mode="bilinear", antialias=True)
+    return functional.interpolate(shrunk, size=(side, side), mode="bilinear")[0]
+
+
+def _scatter(face: Tensor, other: Tensor, share: float, generator: Generator) -> Tensor:
+    side = face.shape[-1]
+    pieces = functional.unfold(face[None], 8, stride=8)[0]
+    moved = torch.randperm(pieces.shape[1], generator=generator)[: max(2, round(share * pieces.shape[1]))]
+    pieces[:, moved] = pieces[:, moved.roll(1)]
+    return functional.fold(pieces[None], (side, side), 8, stride=8)[0]
+
+
+def _blend(face: Tensor, other: Tensor, share: float, generator: Generator) -> Tensor:
+    return torch.lerp(face, other, 0.5 * share)
+
+
+def _invert(face: Tensor, other: Tensor, share: float, generator: Generator) -> Tensor:
+    channels = torch.rand(3, generator=generator) < 0.7
+    channels[int(torch.randint(0, 3, (1,), generator=generator))] = True
+    return torch.lerp(face, 255.0 - face, share * channels.float()[:, None, None])
+
+
+RUINS = (_noise, _soften, _scatter, _blend, _invert)
+
+
+def ruin(images: Tensor, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Ruins copies of the first ``count`` faces of a batch, each in one way and to a degree of its own.
+
+    Noise, lost detail, pieces out of place, a second face, inverted colours: what failed edits look like. A judge
+    that is to be the less sure of the person the worse the picture (entropic open-set loss: Dhamija et al., "Reducing
+    Network Agnostophobia", NeurIPS 2018) gives such pictures short embeddings.
+
+    Args:
+        images: Float, (N, 3, S, S), 0..255.
+        count: At most N.
+        generator: Source of all chance.
+
+    Returns:
+        Ruined faces (count, 3, S, S), float in 0..255, and how far each is ruined (count,), 0 not at all .. 1 wholly.
+    """
+    degrees = torch.rand(count, generator=generator)
+    ways = torch.randint(0, len(RUINS), (count,), generator=generator).tolist()
+    made = [
+        RUINS[way](images[index], images[index - 1], degree, generator)
+        for index, (way, degree) in enumerate(zip(ways, degrees.tolist(), strict=True))
+    ]
+    return torch.stack(made).clamp_(0.0, 255.0), degrees

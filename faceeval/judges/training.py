@@ -7,23 +7,23 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
-from torch.nn import functional
 
 from faceeval.errors import InputError, OutputError, unknown_name
 from faceeval.judges import attribute_classifier, load_judge, procfaces
-from faceeval.judges.augmentation import augment
+from faceeval.judges.augmentation import augment, ruin
 from faceeval.judges.checkpoint import save_judge, write_whole
 from faceeval.judges.evaluation import JudgeLabels, evaluate_judge, evaluate_outputs
 from faceeval.judges.inputs import run_in_batches, to_unit
+from faceeval.judges.objectives import TrainingSettings, judge_loss, multiplies_in_bfloat16
 
 __all__ = ["JudgeLabels", "TrainingSettings", "evaluate_judge", "train_judge"]
 
@@ -32,42 +32,6 @@ KINDS: dict[str, tuple[Callable[..., Any], Callable[..., nn.Module]]] = {
     "procfaces": (procfaces.Config, procfaces.Network),
     "procfaces-teacher": (attribute_classifier.Config, attribute_classifier.Network),
 }
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How long and how hard a judge trains.
-
-    Attributes:
-        epochs: Passes over the faces.
-        batch_size: Faces a step.
-        learning_rate: Its peak, after the warm-up; it then falls to 0 along a cosine.
-        weight_decay: AdamW's, on kernels only.
-        warmup: Share of the steps spent rising to the peak.
-        identity_weight, attribute_weight, expression_weight, pose_weight: Of the four losses.
-        precision: ``"bfloat16"``, ``"float32"``, or ``"auto"``: bfloat16 where the processor multiplies in it. Measured
-            with one thread: 2.0 ms a face in bfloat16 with channels last against 5.1 ms in float32 and 6.4 ms without.
-        validate_every: Epochs between looks at the validation faces.
-    """
-
-    epochs: int = 30
-    batch_size: int = 32
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.05
-    warmup: float = 0.1
-    identity_weight: float = 1.0
-    attribute_weight: float = 8.0
-    expression_weight: float = 0.5
-    pose_weight: float = 1.0
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    validate_every: int = 5
-
-
-def multiplies_in_bfloat16() -> bool:
-    """Tells whether this processor has instructions for bfloat16 products; without, they are slower than float32."""
-    # torch offers these questions under private names only; a torch without them trains in float32
-    questions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, question, bool)() for question in questions)
 
 
 def _check(kind: str, images: NDArray[np.uint8], labels: JudgeLabels, settings: TrainingSettings) -> None:
@@ -106,25 +70,6 @@ def _optimiser(modules: nn.ModuleList, settings: TrainingSettings) -> torch.opti
     vectors = [parameter for parameter in modules.parameters() if parameter.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": kernels}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-
-
-def _loss(
-    answers: Mapping[str, Tensor], head: nn.Module, truth: Mapping[str, Tensor], settings: TrainingSettings
-) -> Tensor:
-    """The weighted sum of the losses of whatever the network answers."""
-    terms: list[Tensor] = []
-    if "embedding" in answers:
-        terms.append(settings.identity_weight * functional.cross_entropy(head(answers["embedding"]), truth["identity"]))
-    if "attributes" in answers:
-        loss = functional.binary_cross_entropy_with_logits(answers["attributes"], truth["attributes"])
-        terms.append(settings.attribute_weight * loss)
-    if "expression" in answers:
-        terms.append(settings.expression_weight * functional.cross_entropy(answers["expression"], truth["expression"]))
-    if "pose" in answers:
-        # a tenth of a degree matters little, a gross error should not rule the step: linear beyond 3 degrees
-        loss = functional.smooth_l1_loss(answers["pose"] / 10.0, truth["pose"] / 10.0, beta=0.3)
-        terms.append(settings.pose_weight * loss)
-    return torch.stack(terms).sum()
 
 
 def _truth(
@@ -169,11 +114,17 @@ def _step(run: _Run, index: NDArray[np.int64], rate: float) -> float:
     """One step on the faces at ``index``; returns the loss."""
     pose = torch.from_numpy(run.labels.pose[index].astype(np.float32))
     batch, turned = augment(torch.from_numpy(np.array(run.images[index])), pose, run.chance)
+    count = min(run.settings.ruined, len(batch)) if hasattr(run.network, "embedding") else 0
+    degrees = torch.empty(0)
+    if count:
+        ruined, degrees = ruin(batch, count, run.chance)
+        batch = torch.cat([batch, ruined])
     scaled = (batch / 127.5 - 1.0).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=run.settings.precision == "bfloat16"):
         answers = run.network(scaled)
     answers = {key: value.float() for key, value in answers.items()}
-    loss = _loss(answers, run.head, _truth(run.labels, run.classes, index, turned), run.settings)
+    truth = _truth(run.labels, run.classes, index, turned)
+    loss = judge_loss(answers, run.head, truth, degrees, run.settings)
     for group in run.optimiser.param_groups:
         group["lr"] = rate
     run.optimiser.zero_grad(set_to_none=True)
@@ -262,7 +213,7 @@ def train_judge(
     _writable(out)
     if chosen.precision == "auto":
         chosen = dataclasses.replace(chosen, precision="bfloat16" if multiplies_in_bfloat16() else "float32")
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     with torch.random.fork_rng(devices=[]):  # first weights and dropout draw from the global source; it is put back
         torch.manual_seed(seed)
         run, config = _start(kind, (images, labels), seed, chosen)
@@ -271,6 +222,7 @@ def train_judge(
         "command": command,
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),
+        "cpu_seconds": round(time.process_time() - worked, 1),  # what it would take had the machine been quiet
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "parameters": sum(parameter.numel() for parameter in run.network.parameters()),

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import pytest
 import torch
 from drawn_faces import Faces
 from torch import Generator
 
-from faceeval.judges.augmentation import SHIFT, augment, blur, flip, shift
+from faceeval.judges.augmentation import RUINS, SHIFT, augment, blur, flip, ruin, shift
 
 
 def _chance(seed: int) -> Generator:
@@ -60,3 +61,28 @@ def test_augmented_faces_are_seeded_and_in_range(test_faces: Faces) -> None:
     assert first[0].max() <= 255
     # a face is still that face: brightness has moved by a few grey levels, not more
     assert (first[0].mean(dim=(1, 2, 3)) - images.float().mean(dim=(1, 2, 3))).abs().max() < 40
+
+
+@pytest.mark.parametrize("way", RUINS)
+def test_each_ruin_grows_with_its_degree(way: object, test_faces: Faces) -> None:
+    face, other = torch.from_numpy(test_faces[0][:2]).float()
+    distances = [
+        (way(face, other, degree, _chance(6)) - face).square().mean().item()  # type: ignore[operator]
+        for degree in (0.05, 0.3, 0.6, 1.0)
+    ]
+    assert distances == sorted(distances)
+    assert distances[-1] > 200
+    assert distances[0] < 0.5 * distances[-1]
+
+
+def test_ruined_faces_are_seeded_in_range_and_leave_the_batch_alone(test_faces: Faces) -> None:
+    images = torch.from_numpy(test_faces[0][:16]).float()
+    before = images.clone()
+    (first, degrees), (second, _) = ruin(images, 10, _chance(7)), ruin(images, 10, _chance(7))
+    assert torch.equal(first, second)
+    assert torch.equal(images, before)
+    assert first.shape == (10, 3, 64, 64)
+    assert first.min() >= 0
+    assert first.max() <= 255
+    assert degrees.min() >= 0
+    assert degrees.max() <= 1
