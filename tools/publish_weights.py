@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,17 @@ def scores_of(result: Result) -> dict[str, object]:
     }
 
 
+def plain_command(command: str) -> str:
+    """Returns a training command without what does not decide the weights: where they went, and how loud it was."""
+    words, kept = iter(shlex.split(command)), []
+    for word in words:
+        if word in ("--out", "-o", "--root"):
+            next(words)
+        elif word not in ("--quiet", "-q"):
+            kept.append(word)
+    return shlex.join(kept)
+
+
 def main() -> None:
     """Publishes each weight file named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -75,7 +87,12 @@ def main() -> None:
             few = scores_of(score(method, attribute, Path(scratch), "--count", str(FEW), "--quiet"))
         full = scores_of(score(method, attribute, arguments.results))
         command = f"faceeval score --method {method} --attr {attribute}"
-        annotate(shipped, scores={"command": command, **full}, scores_of_few={"command": f"{command} -n {FEW}", **few})
+        annotate(
+            shipped,
+            command=plain_command(card["notes"]["command"]),
+            scores={"command": command, **full},
+            scores_of_few={"command": f"{command} -n {FEW}", **few},
+        )
 
 
 if __name__ == "__main__":
