@@ -36,7 +36,7 @@ def check_fit(method: Editor | NamedEditor, faces: FaceSet, attribute: str) -> N
         InputError: It cannot edit, or its card names another image size, or other attributes.
     """
     if not isinstance(method, Editor | NamedEditor):
-        todo = "give it card and edit(images, attribute, value); docs/adding-a-method.md shows how"
+        todo = "give it card and edit(images, attribute, value); docs/add-a-method.md shows how"
         raise InputError("a method that can edit", f"{type(method).__name__}, which lacks card or edit", todo)
     card = method.card
     if card.name == "truth":
