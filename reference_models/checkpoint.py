@@ -190,7 +190,7 @@ def load_weights(
     card = _read_card(path.with_suffix(".json"))
     for key, wanted in (("format", FORMAT), ("method", method), ("attribute", attribute), ("image_size", size)):
         if card.get(key) != wanted:
-            raise CheckpointError(f"weights with {key} {wanted!r}", f"{card.get(key)!r} in {path.name}", _ADVICE)
+            raise CheckpointError(f"weights with {key} {wanted!r}", f"{card.get(key)!r} in {path.name}", _HINT)
     digest = hashlib.sha256(content).hexdigest()
     if digest != card.get("sha256"):
         raise CheckpointError(
@@ -204,13 +204,13 @@ def load_weights(
         networks = build(config, 0)
         fill(networks, tensors)
     except (SafetensorError, InputError, KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"weights of {method}", f"{path.name}: {error}", _ADVICE) from error
+        raise CheckpointError(f"weights of {method}", f"{path.name}: {error}", _HINT) from error
     for network in networks.values():
         network.eval().requires_grad_(False)
     return Weights(networks, config, digest, card)
 
 
-_ADVICE = "choose the file that fits, or train one: faceeval train --method NAME --attr ATTRIBUTE"
+_HINT = "choose the file that fits, or train one: faceeval train --method NAME --attr ATTRIBUTE"
 
 
 def fill(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> None:
@@ -224,7 +224,7 @@ def fill(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> No
     odd = odd or [key for key, value in own.items() if value.shape != tensors[key].shape]
     if odd:
         raise CheckpointError(
-            f"{len(own)} tensors of these networks", f"{len(odd)} missing, unknown or misshapen, first {odd[0]}", _ADVICE
+            f"{len(own)} tensors of these networks", f"{len(odd)} missing, unknown or misshapen, first {odd[0]}", _HINT
         )
     with torch.no_grad():
         for key, value in own.items():
