@@ -3,7 +3,7 @@
 
 One module for each question: ``realism``, ``quality``, ``attribute``, ``preservation``, ``identity``, ``fidelity``;
 ``bootstrap`` gives any of them an interval and ``table.METRICS`` lists them all. Arguments are numpy arrays, or torch
-tensors on the CPU; values come back in float64.
+tensors on any device and of any float type; values come back in float64.
 """
 
 from faceeval.metrics.attribute import (

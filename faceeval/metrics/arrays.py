@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from faceeval.errors import InputError
 
 
 def numbers(name: str, values: ArrayLike) -> NDArray[Any]:
-    """Returns an argument as an array of real numbers, unchanged in type; torch tensors on the CPU are welcome.
+    """Returns an argument as an array of real numbers, unchanged in type where numpy has that type.
+
+    Torch tensors are welcome on any device, with a gradient or without; bfloat16 and the 8-bit floats, which numpy
+    lacks, become float32, which holds each of their values.
 
     Args:
         name: The argument's name, for the message.
@@ -25,9 +29,9 @@ def numbers(name: str, values: ArrayLike) -> NDArray[Any]:
         InputError: It cannot be read as an array of real numbers, or holds NaN or infinity.
     """
     try:
-        array = np.asarray(values)
+        array = np.asarray(_to_host(values))
     except (TypeError, ValueError, RuntimeError) as error:
-        todo = "give a numpy array; for a torch tensor call .detach().cpu().float() first"
+        todo = "give a numpy array or one dense torch tensor; torch.stack joins a list of tensors"
         raise InputError(f"{name} as an array of numbers", f"{type(values).__name__} ({error})", todo) from error
     if array.dtype.kind not in "buif":
         todo = "give plain numbers: booleans, integers or floats"
@@ -35,6 +39,17 @@ def numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind == "f":
         _refuse_not_finite(name, array)
     return array
+
+
+def _to_host(values: Any) -> Any:
+    """Returns a torch tensor as an array in main memory, and anything else as it is."""
+    torch = sys.modules.get("torch")  # whoever made a tensor has loaded torch; nobody else should have to
+    if torch is None or not isinstance(values, torch.Tensor):
+        return values
+    tensor = values.detach()
+    if tensor.is_floating_point() and tensor.dtype not in (torch.float16, torch.float32, torch.float64):
+        tensor = tensor.to(torch.float32)
+    return tensor.cpu().numpy()
 
 
 def _refuse_not_finite(name: str, array: NDArray[Any]) -> None:
