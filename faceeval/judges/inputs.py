@@ -16,24 +16,31 @@ from faceeval.errors import InputError
 SMALLEST, LARGEST = 8, 4096
 
 
-def check_images(images: Tensor) -> None:
-    """Refuses anything that is not uint8 (N, 3, S, S) with N at least 1 and S in 8..4096.
+def check_images(images: Tensor, square: bool = True) -> None:
+    """Refuses anything that is not uint8 (N, 3, H, W) with N at least 1 and sides in 8..4096.
+
+    Args:
+        images: What was given.
+        square: Whether H must be W: a face must not be stretched.
 
     Raises:
         InputError: Wrong type, dtype, shape or size. A value range is never guessed, so floats are refused.
     """
-    expected = "a uint8 tensor of square RGB images, shape (N, 3, S, S)"
+    form = "square RGB images, shape (N, 3, S, S)" if square else "RGB images, shape (N, 3, H, W)"
+    expected = f"a uint8 tensor of {form}"
     if not isinstance(images, Tensor):
         raise InputError(expected, type(images).__name__, "wrap the array with torch.from_numpy")
     if images.dtype != torch.uint8:
         raise InputError(expected, f"dtype {images.dtype}", "scale to 0..255, clip, round, then cast to torch.uint8")
     shape = tuple(images.shape)
-    if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3]:
-        raise InputError(expected, f"shape {shape}", "put channels second and crop or pad the images to squares")
+    if len(shape) != 4 or shape[1] != 3 or (square and shape[2] != shape[3]):
+        todo = "put channels second" + (" and crop or pad the images to squares" if square else "")
+        raise InputError(expected, f"shape {shape}", todo)
     if shape[0] == 0:
         raise InputError(expected, "no images", "pass at least one image")
-    if not SMALLEST <= shape[2] <= LARGEST:
-        raise InputError(f"images of {SMALLEST} to {LARGEST} pixels a side", f"{shape[2]} pixels", "resize them first")
+    wrong = [side for side in shape[2:] if not SMALLEST <= side <= LARGEST]
+    if wrong:
+        raise InputError(f"images of {SMALLEST} to {LARGEST} pixels a side", f"{wrong[0]} pixels", "resize them first")
 
 
 def check_device(device: str) -> torch.device:
@@ -68,15 +75,20 @@ def to_unit(images: Tensor, size: int) -> Tensor:
 
 
 def run_in_batches(
-    images: Tensor, batch_size: int, device: torch.device, look: Callable[[Tensor], Mapping[str, Tensor]]
+    images: Tensor,
+    batch_size: int,
+    device: torch.device,
+    look: Callable[[Tensor], Mapping[str, Tensor]],
+    square: bool = True,
 ) -> dict[str, NDArray[np.float32]]:
     """Checks the images and calls ``look`` on one batch after another, without gradients.
 
     Args:
-        images: uint8, (N, 3, S, S), RGB.
+        images: uint8, (N, 3, H, W), RGB.
         batch_size: Images a batch.
         device: Where the network stands.
-        look: uint8 images (n, 3, S, S) on ``device`` -> tensors (n, ...).
+        look: uint8 images (n, 3, H, W) on ``device`` -> tensors (n, ...).
+        square: Whether H must be W.
 
     Returns:
         The tensors of all batches joined, as float32 arrays.
@@ -84,7 +96,7 @@ def run_in_batches(
     Raises:
         InputError: The images are malformed.
     """
-    check_images(images)
+    check_images(images, square)
     parts: dict[str, list[NDArray[np.float32]]] = {}
     with torch.inference_mode():
         for batch in torch.split(images, batch_size):

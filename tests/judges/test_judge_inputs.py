@@ -30,6 +30,14 @@ def test_malformed_images_are_refused(images: Any, message: str) -> None:
         check_images(images)
 
 
+def test_images_need_not_be_square_where_a_preset_stretches_them() -> None:
+    check_images(torch.zeros(1, 3, 8, 9, dtype=torch.uint8), square=False)
+    with pytest.raises(InputError, match="5 pixels"):
+        check_images(torch.zeros(1, 3, 5, 9, dtype=torch.uint8), square=False)
+    with pytest.raises(InputError, match=r"\(N, 3, H, W\)"):
+        check_images(torch.zeros(3, 8, 9, dtype=torch.uint8), square=False)
+
+
 def test_unknown_devices_are_refused() -> None:
     with pytest.raises(InputError, match="warpdrive"):
         check_device("warpdrive")

@@ -58,12 +58,12 @@ REFERENCES = {
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("source", [4, 64, 400])
 def test_presets_follow_their_formulas(preset: str, source: int) -> None:
-    images = np.random.default_rng(source).integers(0, 256, (2, 3, source, source), dtype=np.uint8)
+    tall = source + source // 4
+    images = np.random.default_rng(source).integers(0, 256, (2, 3, tall, source), dtype=np.uint8)
     matrix_of, middle, spread = REFERENCES[preset]
-    matrix = matrix_of(source)
-    expected = (
-        np.einsum("ir,ncrs,js->ncij", matrix, images.astype(np.float64), matrix, optimize=True) - middle
-    ) / spread
+    down, across = matrix_of(tall), matrix_of(source)
+    resized = np.einsum("ir,ncrs,js->ncij", down, images.astype(np.float64), across, optimize=True)
+    expected = (np.clip(resized, 0, 255) - middle) / spread
     found = PRESETS[preset](torch.from_numpy(images))
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-4)
