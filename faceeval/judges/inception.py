@@ -58,8 +58,9 @@ def build_network() -> nn.Module:
 class InceptionJudge:
     """Pool3 features (2048-d) of InceptionV3, for the Fréchet distance.
 
-    Images of any size are resized to 299 x 299 pixels by the preset, which stretches what is not square. The network runs in float32, channels last, with
-    its batch normalisations folded: the same features to 2e-5, in about half the time.
+    Images of any size are resized to 299 x 299 pixels by the preset, which stretches what is not square. The network
+    runs in float32, channels last, with its batch normalisations folded: the same features to 2e-5, in about half the
+    time.
 
     Args:
         weights_dir: Folder looked in first for the weight file.
