@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.images import SUFFIXES, image_dimensions, read_images
+from faceeval.data.decode import SUFFIXES
+from faceeval.data.images import image_dimensions, read_images
 from faceeval.errors import InputError, MissingFileError
 
 EXAMPLES = 3  # names quoted in a message

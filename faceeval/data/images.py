@@ -1,36 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""Image files to uint8 RGB arrays and back, with every surprise a file can hold named rather than passed on.
+"""Image files to uint8 RGB arrays of one size and back.
 
-What is decided here, for every reader: greyscale, palette and CMYK become RGB; transparent pixels are laid on white;
-16-bit files keep their high byte; the EXIF orientation is applied; colour profiles are ignored; files of several
-frames give their first. Nothing is stretched: an image that is neither square nor under a crop box is an error.
+How a file becomes RGB is decided in `faceeval.data.decode`. Nothing is stretched: an image that is neither square nor
+under a crop box is an error.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from faceeval.data.cache import replacing
-from faceeval.errors import FaceevalError, InputError, MissingFileError, OutputError, unknown_name
+from faceeval.data.decode import opened, to_rgb
+from faceeval.errors import InputError, OutputError, unknown_name
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")  # never EPS and the like, which run other programs
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
 MIN_SIDE = 16  # pixels; nobody recognises a face below that
-MAX_PIXELS = 64_000_000  # about 8000 x 8000; more is a mistake or an attack on memory
 MAX_SIZE = 4096  # largest side an image is scaled to
-SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # their mode "I" holds 0..65535; elsewhere its range is unknown
-ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
-WHITE = (255, 255, 255, 255)
 FILTER = "PIL bilinear, antialiased"
 
 
@@ -89,7 +82,7 @@ def read_image(path: Path | str, *, crop: str = "none", size: int) -> NDArray[np
     """Reads one image, cuts it, and scales it with an antialiased bilinear filter.
 
     Args:
-        path: Any of FORMATS, whatever its suffix says.
+        path: Any of `faceeval.data.decode.FORMATS`, whatever its suffix says.
         crop: Name of a preset in CROPS.
         size: Side of the result in pixels.
 
@@ -104,10 +97,10 @@ def read_image(path: Path | str, *, crop: str = "none", size: int) -> NDArray[np
     """
     path, box = Path(path), crop_box(crop)
     check_size(size)
-    with _opened(path) as image:
+    with opened(path, str(path)) as image:
         ImageOps.exif_transpose(image, in_place=True)
         _check_shape(path, image.size, crop, box)
-        rgb = _to_rgb(path, image)
+        rgb = to_rgb(image, str(path))
     if box is not None:
         rgb = rgb.crop((box.left, box.top, box.left + box.size, box.top + box.size))
     if rgb.size != (size, size):
@@ -157,7 +150,7 @@ def image_dimensions(path: Path | str) -> tuple[int, int]:
         MissingFileError: There is no such file.
         InputError: It is no image, or its header is damaged.
     """
-    with _opened(Path(path)) as image:
+    with opened(Path(path), str(path)) as image:
         return image.size
 
 
@@ -209,47 +202,6 @@ def contact_sheet(images: NDArray[np.uint8], columns: int | None = None) -> NDAr
     return grid.transpose(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Opens an image and turns whatever goes wrong with it, then or while it is used, into an error naming the file."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
-            yield image
-    except FaceevalError:
-        raise
-    except FileNotFoundError as error:
-        raise MissingFileError(
-            "an image file", f"{path} does not exist", "check the path, or unpack the data again"
-        ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(
-            f"an image of at most {MAX_PIXELS // 1_000_000} million pixels",
-            f"{path}: {error}",
-            "scale it down before, or remove it: a small file that claims so many pixels may be an attack",
-        ) from error
-    except UnidentifiedImageError as error:
-        raise InputError(
-            f"an image ({', '.join(FORMATS)})",
-            f"{path} is {_describe(path)}",
-            "remove the file, or get it again: a failed download often leaves a page of text",
-        ) from error
-    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and more
-        raise InputError("an image that can be decoded", f"{path}: {error}", "get it again: it is damaged") from error
-
-
-def _describe(path: Path) -> str:
-    """Says in a few words what a file that is no image is."""
-    with open(path, "rb") as file:
-        start = file.read(64)
-    if not start:
-        return "empty"
-    if all(byte >= 32 or byte in b"\t\r\n" for byte in start):
-        return f"text, starting {start[:24].decode('utf-8', 'replace')!r}"
-    return "none of these, or its beginning is damaged"
-
-
 def _check_shape(path: Path, shape: tuple[int, int], crop: str, box: Crop | None) -> None:
     """Refuses what cannot be cut or scaled without stretching."""
     got = f"{path} is {shape[0]}x{shape[1]}"
@@ -263,22 +215,3 @@ def _check_shape(path: Path, shape: tuple[int, int], crop: str, box: Crop | None
         raise InputError(f"an image of at least {MIN_SIDE}x{MIN_SIDE} pixels", got, "remove it, or get a larger one")
     if box is None and shape[0] != shape[1]:
         raise InputError("a square image, as nothing is cropped", got, "crop it to a square before, or name a crop")
-
-
-def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
-    """Returns the image in mode RGB; see the head of this module for what is decided."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in SIXTEEN_BIT_FORMATS):
-        # Pillow's own conversion clips at 255, which turns nearly every pixel white. The high byte, and not a rounded
-        # value / 257, because that is what it keeps of 16-bit colour: grey and colour files then agree.
-        high = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-        return Image.fromarray(high).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise InputError(
-            "8 or 16 bits per channel",
-            f"{path} holds {'32-bit integers' if image.mode == 'I' else 'floats'}, whose range is unknown",
-            "clip, round and save as PNG",
-        )
-    if image.mode in ALPHA_MODES or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, WHITE), layer).convert("RGB")
-    return image.convert("RGB")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from faceeval.data.decode import MAX_PIXELS
 from faceeval.data.images import (
     CROPS,
-    MAX_PIXELS,
     MIN_SIDE,
     contact_sheet,
     image_dimensions,
