@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Is it still the same person? Similarity of face embeddings, and how well similarities tell people apart."""
+"""Is it still the same person? Similarity of face embeddings, and how well similarities tell people apart.
+
+``verification`` asks it of pairs, ``identification`` of a gallery, ``retrieval`` of a whole set.
+"""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faceeval.errors import InputError
+from faceeval.errors import InputError, unknown_name
 from faceeval.metrics.arrays import binary, matrix, same_shape, vector
+
+Measure = Literal["cosine", "euclidean", "squared_euclidean"]
+MEASURES = ("cosine", "euclidean", "squared_euclidean")
+LARGEST_WHOLE = 2**53  # float64 tells neighbouring whole numbers apart up to here
 
 
 def identity_similarity(source: ArrayLike, edited: ArrayLike) -> NDArray[np.float64]:
@@ -33,9 +42,49 @@ def identity_similarity(source: ArrayLike, edited: ArrayLike) -> NDArray[np.floa
         >>> identity_similarity(np.eye(2), np.array([[2.0, 0.0], [3.0, 3.0]])).round(6).tolist()
         [1.0, 0.707107]
     """
-    first, second = _unit("source", source), _unit("edited", edited)
-    same_shape("source", first, "edited", second)
-    return np.asarray(np.clip(np.einsum("nd,nd->n", first, second), -1.0, 1.0))
+    return _cosines("source", source, "edited", edited)
+
+
+def pair_similarity(first: ArrayLike, second: ArrayLike, measure: Measure = "cosine") -> NDArray[np.float64]:
+    """Similarity of the two faces of each pair, whichever way the embedding was trained to be compared.
+
+    On unit vectors all three measures rank pairs alike, since the squared distance is 2 - 2 cos.
+
+    Args:
+        first: Embeddings of the first face of each pair, shape (N, D), any float type.
+        second: Embeddings of the second, same shape.
+        measure: "cosine"; "euclidean", minus the distance; "squared_euclidean", minus its square, what FaceNet and
+            triplet losses train. The distances take embeddings at the length they have.
+
+    Returns:
+        One value for each pair, shape (N,), float64; higher says "the same person" more strongly. Cosines lie in
+        [-1, 1], negated distances are at most 0.
+
+    Raises:
+        UnknownNameError: There is no such measure.
+        InputError: The shapes differ, N is 0, a value is not finite, a distance is too large for float64, or, for
+            the cosine, an embedding is zero.
+
+    References:
+        Schroff et al., "FaceNet: A unified embedding for face recognition and clustering", CVPR 2015, section 3
+        (squared Euclidean distance). Parity: ``scipy.spatial.distance``, tests/metrics/test_identity_metrics.py.
+
+    Example:
+        >>> pair_similarity([[3.0, 4.0]], [[0.0, 0.0]], measure="euclidean").tolist()
+        [-5.0]
+    """
+    if measure not in MEASURES:
+        raise unknown_name("measure of similarity", str(measure), MEASURES)
+    if measure == "cosine":
+        return _cosines("first", first, "second", second)
+    one, other = matrix("first", first).astype(np.float64), matrix("second", second).astype(np.float64)
+    same_shape("first", one, "second", other)
+    with np.errstate(over="ignore"):
+        squares = np.square(one - other).sum(axis=1)
+    if not np.isfinite(squares).all():
+        got = f"a distance that overflows at row {int(np.isinf(squares).argmax())}"
+        raise InputError("embeddings of ordinary length", got, "divide the embeddings by their typical length")
+    return np.asarray(0.0 - (np.sqrt(squares) if measure == "euclidean" else squares))
 
 
 def verification_auc(similarities: ArrayLike, same: ArrayLike) -> float:
@@ -62,20 +111,50 @@ def verification_auc(similarities: ArrayLike, same: ArrayLike) -> float:
         >>> verification_auc([0.9, 0.4, 0.4, 0.1], [1, 1, 0, 0])
         0.875
     """
-    scores, truth = vector("similarities", similarities), binary("same", same)
-    same_shape("similarities", scores, "same", truth)
+    scores, truth = scored_pairs(similarities, same)
     positives = int(truth.sum())
     negatives = len(truth) - positives
-    if positives == 0 or negatives == 0:
-        got = f"{positives} pairs of one person, {negatives} of two"
-        raise InputError("pairs of both kinds", got, "add pairs of the missing kind")
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ends = counts.cumsum()
     ranks = (ends - (counts - 1) / 2)[inverse]  # equal scores share the mean of their ranks
     return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def _unit(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def scored_pairs(similarities: ArrayLike, same: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Returns similarities of pairs and whether each pair shows one person, both (N,).
+
+    Raises:
+        InputError: The shapes differ, a value is not finite or not 0/1, or only one kind of pair is there.
+    """
+    scores, truth = vector("similarities", similarities), binary("same", same)
+    same_shape("similarities", scores, "same", truth)
+    positives = int(truth.sum())
+    if positives in (0, len(truth)):
+        got = f"{positives} pairs of one person, {len(truth) - positives} of two"
+        raise InputError("pairs of both kinds", got, "add pairs of the missing kind")
+    return scores, truth
+
+
+def whole_numbers(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """Returns identities, labels or folds as int64, (N,).
+
+    Raises:
+        InputError: It is no vector, is empty, or holds something that is no whole number.
+    """
+    array = vector(name, values)
+    wrong = (array != np.round(array)) | (np.abs(array) > LARGEST_WHOLE)
+    if wrong.any():
+        todo = "number what it names: numpy.unique(names, return_inverse=True)[1]"
+        raise InputError(f"whole numbers in {name}", f"{array[wrong][0]:g} at index {int(wrong.argmax())}", todo)
+    return array.astype(np.int64)
+
+
+def unit_rows(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Returns embeddings at length one, (N, D), float64.
+
+    Raises:
+        InputError: It is no matrix, is empty, holds a value that is not finite, or an embedding is zero.
+    """
     rows = matrix(name, values).astype(np.float64)
     # by the largest entry first: the square of a half-precision overflow candidate must not overflow here
     largest = np.abs(rows).max(axis=1, keepdims=True)
@@ -84,3 +163,9 @@ def _unit(name: str, values: ArrayLike) -> NDArray[np.float64]:
         raise InputError(f"{name} embeddings that point somewhere", got, "leave that image out")
     rows /= largest
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def _cosines(first: str, one: ArrayLike, second: str, other: ArrayLike) -> NDArray[np.float64]:
+    a, b = unit_rows(first, one), unit_rows(second, other)
+    same_shape(first, a, second, b)
+    return np.asarray(np.clip(np.einsum("nd,nd->n", a, b), -1.0, 1.0))

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from faceeval.metrics import attribute, fidelity, identity, preservation, quality, realism
+from faceeval.metrics import (
+    attribute,
+    fidelity,
+    folds,
+    identification,
+    identity,
+    preservation,
+    quality,
+    realism,
+    retrieval,
+    roc,
+)
 
 
 @dataclass(frozen=True)
@@ -129,6 +140,69 @@ METRICS: Mapping[str, MetricSpec] = MappingProxyType(
             "probability, 0..1",
             1,
             "Hanley and McNeil 1982",
+        ),
+        "verification_accuracy": MetricSpec(
+            folds.verification_accuracy,
+            "How many pairs of faces are told rightly as one person or two?",
+            ("similarities", "same person", "folds"),
+            "higher",
+            "share, 0..1",
+            1,
+            "Huang et al. 2007 (LFW), View 2",
+        ),
+        "equal_error_rate": MetricSpec(
+            roc.equal_error_rate,
+            "Where are as many strangers let in as friends turned away?",
+            ("similarities", "same person"),
+            "lower",
+            "share, 0..1",
+            1,
+            "ISO/IEC 19795-1",
+        ),
+        "tar_at_far": MetricSpec(
+            roc.tar_at_far,
+            "How many of one person's pairs are accepted where hardly any stranger is?",
+            ("similarities", "same person"),
+            "higher",
+            "share, 0..1",
+            1,
+            "Schroff et al. 2015 (FaceNet), section 4",
+        ),
+        "rank_k_accuracy": MetricSpec(
+            identification.rank_k_accuracy,
+            "Is the right person found in a gallery?",
+            ("probe embeddings", "probe identities", "gallery embeddings", "gallery identities"),
+            "higher",
+            "share, 0..1",
+            1,
+            "Bao et al. 2018, Table 2",
+        ),
+        "retrieval_precision": MetricSpec(
+            retrieval.retrieval_precision,
+            "Do neighbours have the same label?",
+            ("codes", "labels"),
+            "higher",
+            "share, 0..1",
+            1,
+            "after Browatzki and Wallraven 2019, section 5.3.4",
+        ),
+        "retrieval_attribute_accuracy": MetricSpec(
+            retrieval.retrieval_attribute_accuracy,
+            "Do neighbours have the same attributes?",
+            ("codes", "attributes"),
+            "higher",
+            "share, 0..1",
+            1,
+            "after Browatzki and Wallraven 2019, section 5.3.4",
+        ),
+        "retrieval_angle_error": MetricSpec(
+            retrieval.retrieval_angle_error,
+            "Do neighbours look the same way?",
+            ("codes", "angles"),
+            "lower",
+            "degrees, 0..180",
+            1,
+            "after Browatzki and Wallraven 2019, section 5.3.4",
         ),
         "pixel_rmse": MetricSpec(
             preservation.pixel_rmse,

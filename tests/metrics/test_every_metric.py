@@ -45,6 +45,9 @@ def regions():
 
 
 FEATURES, LOGITS, CLASSES = normal(40, 4), normal(8, 5), np.array([0, 1, 1, 2, 2, 2])
+APART = np.arange(12) % 2 + normal(12) / 10
+KINDS = np.arange(40) % 3
+CLUSTERS = FEATURES + 50.0 * np.eye(4)[KINDS]
 CASES = {
     "frechet_distance": Case((FEATURES, FEATURES), 0, paired=False),
     "frechet_distance_pca": Case((FEATURES, FEATURES), 0, (2,), paired=False),
@@ -56,6 +59,13 @@ CASES = {
     "per_class_recall": Case((CLASSES, CLASSES), 1),
     "identity_similarity": Case((FEATURES, FEATURES), 1),
     "verification_auc": Case((LOGITS[:, 0], LOGITS[:, 0] > 0), 1),
+    "verification_accuracy": Case((APART, APART > 0.5, np.arange(12) // 4), 1),
+    "equal_error_rate": Case((LOGITS[:, 0], LOGITS[:, 0] > 0), 0),
+    "tar_at_far": Case((LOGITS[:, 0], LOGITS[:, 0] > 0), 1, (0.5,)),
+    "rank_k_accuracy": Case((FEATURES, np.arange(40), FEATURES, np.arange(40)), 1),
+    "retrieval_precision": Case((CLUSTERS, KINDS), 1, (3,)),
+    "retrieval_attribute_accuracy": Case((CLUSTERS, np.eye(3)[KINDS]), 1, (3,)),
+    "retrieval_angle_error": Case((CLUSTERS, 50.0 * np.eye(3)[KINDS]), 0, (3,)),
     "pixel_rmse": Case((pictures(), pictures()), 0),
     "psnr": Case((pictures(), pictures()), np.inf),
     "ssim": Case((pictures(), pictures()), 1),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceeval.errors import InputError
-from faceeval.metrics import identity_similarity, verification_auc
+from faceeval.errors import InputError, UnknownNameError
+from faceeval.metrics import identity_similarity, pair_similarity, verification_auc
 
 FEW = settings(max_examples=25, deadline=None)
 
@@ -49,6 +49,52 @@ class TestSimilarity:
         broken[5] = 0
         with pytest.raises(InputError, match="zero vector at row 5"):
             identity_similarity(broken, embeddings(4))
+
+
+class TestPairSimilarity:
+    def test_by_hand(self):
+        first, second = [[3.0, 4.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 1.0]]
+        assert pair_similarity(first, second, "euclidean").tolist() == [-5.0, 0.0]
+        assert pair_similarity(first, second, "squared_euclidean").tolist() == [-25.0, 0.0]
+        assert pair_similarity([[3.0, 4.0]], [[4.0, 3.0]]).tolist() == [0.96]
+
+    @FEW
+    @given(st.integers(0, 2**32 - 1))
+    def test_same_as_scipy(self, seed):
+        distance = pytest.importorskip("scipy.spatial.distance")
+        first, second = embeddings(seed), embeddings(seed + 1)
+        pairs = list(zip(first, second, strict=True))
+        for name, theirs in {"euclidean": distance.euclidean, "squared_euclidean": distance.sqeuclidean}.items():
+            assert pair_similarity(first, second, name) == pytest.approx([-theirs(*pair) for pair in pairs])
+        cosines = [1 - distance.cosine(*pair) for pair in pairs]
+        assert pair_similarity(first, second) == pytest.approx(cosines, abs=1e-12)
+        assert np.array_equal(pair_similarity(first, second), identity_similarity(first, second))
+
+    @FEW
+    @given(st.integers(0, 2**32 - 1))
+    def test_on_unit_vectors_the_squared_distance_is_two_less_two_cosines(self, seed):
+        first, second = (e / np.linalg.norm(e, axis=1, keepdims=True) for e in (embeddings(seed), embeddings(seed + 1)))
+        cosine, squared = pair_similarity(first, second), pair_similarity(first, second, "squared_euclidean")
+        assert -squared == pytest.approx(2 - 2 * cosine)
+
+    @pytest.mark.parametrize("measure", ["cosine", "euclidean", "squared_euclidean"])
+    def test_half_precision_is_taken_as_it_is(self, measure):
+        first, second = embeddings(1).astype(np.float16), embeddings(2).astype(np.float16)
+        wide = pair_similarity(first.astype(np.float64), second.astype(np.float64), measure)
+        assert np.array_equal(pair_similarity(first, second, measure), wide)
+
+    def test_too_long_for_a_square(self):
+        with pytest.raises(InputError, match="overflows at row 1"):
+            pair_similarity([[1.0], [1e200]], [[1.0], [-1e200]], "squared_euclidean")
+
+    def test_unknown_measure(self):
+        with pytest.raises(UnknownNameError, match="did you mean 'euclidean'"):
+            pair_similarity(embeddings(1), embeddings(2), "euclid")
+
+    @pytest.mark.parametrize("measure", ["cosine", "euclidean"])
+    def test_shapes_that_differ(self, measure):
+        with pytest.raises(InputError, match="first and second of one shape"):
+            pair_similarity(embeddings(1), embeddings(2)[1:], measure)
 
 
 class TestVerification:
