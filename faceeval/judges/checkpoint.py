@@ -6,8 +6,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from faceeval.errors import CheckpointError, MissingFileError, OutputError
+from faceeval.atomic import write_whole
+from faceeval.errors import CheckpointError, MissingFileError
 
 SHIPPED = Path(__file__).parent / "weights"
 FORMAT = 1
@@ -41,27 +40,6 @@ class JudgeFile:
     config: Mapping[str, Any]
     card: Mapping[str, Any]
     sha256: str
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, making its folder if need be.
-
-    Raises:
-        OutputError: The folder cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            os.chmod(temporary, 0o644)  # mkstemp makes files only their owner can read
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"a folder where {path.name} can be written", str(error), "choose another folder") from error
 
 
 def _halve(tensor: Tensor) -> Tensor:

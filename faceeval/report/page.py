@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from faceeval import __version__
-from faceeval.errors import InputError, OutputError
+from faceeval.atomic import write_whole
+from faceeval.errors import InputError
 from faceeval.protocols.printed import FAI_TABLE_1, FAI_TABLE_1_SOURCE
 from faceeval.report.boards import ARROWS, NOTHING, Board, boards, interval, number
 from faceeval.report.boxes import Figure, Sample, figure
@@ -42,7 +42,7 @@ def write_report(results: Sequence[Result | Path], out: Path) -> Path:
     runs = [read(entry) if isinstance(entry, Path) else entry for entry in results]
     if not runs:
         raise InputError("at least one result", "none", "run `faceeval score` first")
-    _write(out, render(runs))
+    write_whole(out, render(runs).encode(), "name another file with -o, or make room")
     return out
 
 
@@ -73,18 +73,6 @@ def render(results: Sequence[Result]) -> str:
             for label, result in zip(board.labels, board.results, strict=True)
         ],
     )
-
-
-def _write(out: Path, text: str) -> None:
-    part = out.with_name(f".{out.name}-{os.getpid()}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, out)
-    except OSError as error:
-        raise OutputError(f"a page at {out}", error.strerror or str(error), "name another file with -o") from error
-    finally:
-        part.unlink(missing_ok=True) if part.parent.is_dir() else None
 
 
 def _title(all_boards: Sequence[Board]) -> str:
