@@ -42,6 +42,26 @@ def build(
 
 
 @app.command()
+def prune() -> None:
+    """Remove rendered faces of earlier versions of the renderer from the cache; nothing reads them any more."""
+    import shutil
+
+    from faceeval.data.cache import cache_dir
+    from faceeval.data.procfaces.standard import outdated_folders
+
+    folders = outdated_folders()
+    freed = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise OutputError(
+                f"to remove {folder}", f"{error.strerror or error}", "remove it yourself, or change its permissions"
+            ) from error
+    stdout.print(f"{len(folders)} outdated folders removed, {freed / 1e6:.0f} MB freed in {cache_dir()}", soft_wrap=True)
+
+
+@app.command()
 def verify(name: Name = "procfaces", root: Root = None) -> None:
     """Check names, counts, headers and checksums; exit code 1 where something is missing or wrong."""
     from faceeval.data.manifest import verify as verify_dataset

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -69,6 +70,13 @@ def load(
 def set_folder() -> Path:
     """Returns the folder of the cache that belongs to this version of the set and of the renderer."""
     return cache_dir() / "procfaces" / f"v{population.SET_VERSION}-{renderer_digest()[:16]}"
+
+
+def outdated_folders() -> list[Path]:
+    """Returns the folders of the cache that belong to other versions of the set or of the renderer; none reads them."""
+    current = set_folder()
+    named = current.parent.glob("v*-*") if current.parent.is_dir() else ()
+    return sorted(p for p in named if p.is_dir() and re.fullmatch(r"v\d+-[0-9a-f]{16}", p.name) and p != current)
 
 
 def renderer_digest() -> str:
