@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from faceeval.errors import InputError, unknown_name
 from faceeval.metrics.arrays import binary, matrix, same_shape
 from faceeval.metrics.folds import fold_standard_error
+from faceeval.metrics.identity import squared_distances
 
 ACCURACY_GRID = (0, 4, 0.01)
 RATE_GRID = (0, 4, 0.001)
@@ -133,7 +134,8 @@ def facenet_summary(
     """
     if measure not in DISTANCES:
         raise unknown_name("measure of facenet's script", str(measure), DISTANCES)
-    one, other = matrix("first", first).astype(np.float64), matrix("second", second).astype(np.float64)
+    one = np.ascontiguousarray(matrix("first", first), dtype=np.float64)
+    other = np.ascontiguousarray(matrix("second", second), dtype=np.float64)
     same_shape("first", one, "second", other)
     truth = binary("same", same)
     borders = _borders(len(one), truth, n_folds)
@@ -174,8 +176,7 @@ def _borders(pairs: int, truth: NDArray[np.bool_], n_folds: int) -> NDArray[np.i
 def _distances(one: NDArray[np.float64], other: NDArray[np.float64], measure: str) -> NDArray[np.float64]:
     """Returns the script's distances, summed in its order; infinite where its arccos gives no number."""
     if measure == "squared_euclidean":
-        with np.errstate(over="ignore"):
-            return np.asarray(np.square(one - other).sum(axis=1))
+        return squared_distances(one, other)
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     if lengths.min() == 0.0:
         got = f"a zero vector in pair {int(lengths.argmin())}"

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,8 @@ from faceeval.metrics.arrays import binary, matrix, same_shape, vector
 Measure = Literal["cosine", "euclidean", "squared_euclidean"]
 MEASURES = ("cosine", "euclidean", "squared_euclidean")
 LARGEST_WHOLE = 2**53  # float64 tells neighbouring whole numbers apart up to here
+CELLS = 2**17  # values turned to float64 at a time: 1 MB, which stays in the cache
+SAFE = (1e-120, 1e120)  # squared lengths whose products neither overflow nor lose digits
 
 
 def identity_similarity(source: ArrayLike, edited: ArrayLike) -> NDArray[np.float64]:
@@ -77,10 +80,9 @@ def pair_similarity(first: ArrayLike, second: ArrayLike, measure: Measure = "cos
         raise unknown_name("measure of similarity", str(measure), MEASURES)
     if measure == "cosine":
         return _cosines("first", first, "second", second)
-    one, other = matrix("first", first).astype(np.float64), matrix("second", second).astype(np.float64)
+    one, other = matrix("first", first), matrix("second", second)
     same_shape("first", one, "second", other)
-    with np.errstate(over="ignore"):
-        squares = np.square(one - other).sum(axis=1)
+    squares = squared_distances(one, other)
     if not np.isfinite(squares).all():
         got = f"a distance that overflows at row {int(np.isinf(squares).argmax())}"
         raise InputError("embeddings of ordinary length", got, "divide the embeddings by their typical length")
@@ -156,16 +158,45 @@ def unit_rows(name: str, values: ArrayLike) -> NDArray[np.float64]:
         InputError: It is no matrix, is empty, holds a value that is not finite, or an embedding is zero.
     """
     rows = matrix(name, values).astype(np.float64)
-    # by the largest entry first: the square of a half-precision overflow candidate must not overflow here
-    largest = np.abs(rows).max(axis=1, keepdims=True)
+    # by the largest entry first, so that no square overflows or vanishes
+    largest = np.maximum(rows.max(axis=1), -rows.min(axis=1))
     if largest.min() == 0.0:
         got = f"a zero vector at row {int(largest.argmin())}"
         raise InputError(f"{name} embeddings that point somewhere", got, "leave that image out")
-    rows /= largest
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    rows /= largest[:, None]
+    rows /= np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
+    return rows
+
+
+def squared_distances(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+    """Returns squared Euclidean distances of rows, (N,), summed pairwise along each row; infinite where too large."""
+    squares = np.empty(len(one))
+    for part in _parts(one):
+        a, b = (side[part].astype(np.float64, copy=False) for side in (one, other))
+        # laid out by rows whatever the input, since the order of a sum decides its last bit
+        difference = np.subtract(a, b, order="C")
+        with np.errstate(over="ignore"):
+            squares[part] = np.square(difference, out=difference).sum(axis=1)
+    return squares
 
 
 def _cosines(first: str, one: ArrayLike, second: str, other: ArrayLike) -> NDArray[np.float64]:
-    a, b = unit_rows(first, one), unit_rows(second, other)
+    a, b = matrix(first, one), matrix(second, other)
     same_shape(first, a, second, b)
-    return np.asarray(np.clip(np.einsum("nd,nd->n", a, b), -1.0, 1.0))
+    squares, products = np.empty((2, len(a))), np.empty(len(a))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for part in _parts(a):
+            x, y = (side[part].astype(np.float64, copy=False) for side in (a, b))
+            squares[0, part], squares[1, part] = np.einsum("nd,nd->n", x, x), np.einsum("nd,nd->n", y, y)
+            products[part] = np.einsum("nd,nd->n", x, y)
+    if squares.min() > SAFE[0] and squares.max() < SAFE[1]:
+        # one root of the product, not two: it gives exactly 1 for equal embeddings
+        return np.asarray(np.clip(products / np.sqrt(squares[0] * squares[1]), -1.0, 1.0))
+    x, y = unit_rows(first, a), unit_rows(second, b)
+    return np.asarray(np.clip(np.einsum("nd,nd->n", x, y), -1.0, 1.0))
+
+
+def _parts(rows: NDArray[Any]) -> Iterator[slice]:
+    """Yields slices of rows that fit the cache."""
+    step = max(1, CELLS // rows.shape[1])
+    return (slice(start, start + step) for start in range(0, len(rows), step))
