@@ -2,7 +2,8 @@
 """How sure is a number? Percentile bootstrap intervals: images are drawn again with replacement, the number made again.
 
 The interval speaks of the images only: another set of as many images by the same editor. It knows nothing of another
-training run, another judge or another dataset.
+training run, another judge or another dataset. Images of one person are not independent: say who is who (``groups``),
+and people are drawn instead of images.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from faceeval.errors import InputError
 from faceeval.metrics.arrays import same_shape, vector
+from faceeval.metrics.groups import group_places
 
 DRAWS_AT_ONCE = 4_000_000  # indices held in memory: 32 MB
 
@@ -34,7 +36,13 @@ class Interval:
     high: float
 
 
-def bootstrap_mean(values: ArrayLike, seed: int = 0, n_resamples: int = 1000, confidence: float = 0.95) -> Interval:
+def bootstrap_mean(
+    values: ArrayLike,
+    seed: int = 0,
+    n_resamples: int = 1000,
+    confidence: float = 0.95,
+    groups: ArrayLike | None = None,
+) -> Interval:
     """Mean of per-image values, with its percentile bootstrap interval.
 
     Args:
@@ -42,12 +50,15 @@ def bootstrap_mean(values: ArrayLike, seed: int = 0, n_resamples: int = 1000, co
         seed: Seed of the draws; the same seed and N give the same draws.
         n_resamples: Number of draws, at least 1.
         confidence: Share of the draws the interval holds, between 0 and 1.
+        groups: Who is in each image, whole numbers, shape (N,): groups are drawn whole, for images of one person are
+            not independent. None: each image is drawn alone.
 
     Returns:
-        The mean and its interval, in the unit of the values.
+        The mean and its interval, in the unit of the values. Of few images (or groups) it is too narrow: by a sixth
+        for 10, by 6 % for 30.
 
     Raises:
-        InputError: Fewer than two values, one that is not finite, or a senseless setting.
+        InputError: Fewer than two values or groups, one that is not finite, or a senseless setting.
 
     References:
         Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3.
@@ -59,12 +70,23 @@ def bootstrap_mean(values: ArrayLike, seed: int = 0, n_resamples: int = 1000, co
         (0.5, True, True)
     """
     array = vector("values", values, least=2)
-    means = [array[draws].mean(axis=1) for draws in _draws(len(array), seed, n_resamples)]
+    _refuse_settings(len(array), n_resamples, confidence)
+    if groups is None:
+        means = [array[draws].mean(axis=1) for draws in _draws(len(array), seed, n_resamples)]
+    else:
+        place = group_places(groups, len(array))
+        sums, counts = np.bincount(place, weights=array), np.bincount(place)
+        means = [sums[draws].sum(axis=1) / counts[draws].sum(axis=1) for draws in _draws(len(sums), seed, n_resamples)]
     return _interval(float(array.mean()), np.concatenate(means), confidence)
 
 
 def bootstrap_difference(
-    first: ArrayLike, second: ArrayLike, seed: int = 0, n_resamples: int = 1000, confidence: float = 0.95
+    first: ArrayLike,
+    second: ArrayLike,
+    seed: int = 0,
+    n_resamples: int = 1000,
+    confidence: float = 0.95,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Mean difference of two editors on the same images, with its percentile bootstrap interval.
 
@@ -77,6 +99,7 @@ def bootstrap_difference(
         seed: Seed of the draws.
         n_resamples: Number of draws, at least 1.
         confidence: Share of the draws the interval holds, between 0 and 1.
+        groups: Who is in each image, as in bootstrap_mean.
 
     Returns:
         Mean of ``first - second`` and its interval, in the unit of the values.
@@ -93,7 +116,7 @@ def bootstrap_difference(
     """
     a, b = vector("first", first, least=2), vector("second", second, least=2)
     same_shape("first", a, "second", b)
-    return bootstrap_mean(a - b, seed, n_resamples, confidence)
+    return bootstrap_mean(a - b, seed, n_resamples, confidence, groups)
 
 
 def bootstrap_statistic(
@@ -127,17 +150,23 @@ def bootstrap_statistic(
         >>> bootstrap_statistic(lambda drawn: float(np.median(ratios[drawn])), n=5, n_resamples=200).value
         0.8
     """
-    if int(n) != n or n < 2:
-        raise InputError("at least two images to draw from", str(n), "give more images")
+    _refuse_settings(n, n_resamples, confidence)
     value = float(fn(np.arange(n)))
     drawn = [float(fn(draw)) for draws in _draws(n, seed, n_resamples) for draw in draws]
     return _interval(value, vector("values of fn", [value, *drawn])[1:], confidence)
 
 
-def _draws(n: int, seed: int, n_resamples: int) -> Iterator[NDArray[np.int64]]:
-    """Yields the resamples as rows of indices, in blocks that fit memory; the block size does not change them."""
+def _refuse_settings(n: int, n_resamples: int, confidence: float) -> None:
+    if int(n) != n or n < 2:
+        raise InputError("at least two images to draw from", str(n), "give more images")
     if int(n_resamples) != n_resamples or n_resamples < 1:
         raise InputError("at least one resample", str(n_resamples), "give n_resamples=1000")
+    if not 0.0 < confidence < 1.0:
+        raise InputError("a confidence between 0 and 1", str(confidence), "give confidence=0.95")
+
+
+def _draws(n: int, seed: int, n_resamples: int) -> Iterator[NDArray[np.int64]]:
+    """Yields the resamples as rows of indices, in blocks that fit memory; the block size does not change them."""
     rng = np.random.default_rng(seed)
     block = max(1, DRAWS_AT_ONCE // n)
     for start in range(0, n_resamples, block):
@@ -145,7 +174,5 @@ def _draws(n: int, seed: int, n_resamples: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _interval(value: float, drawn: NDArray[np.float64], confidence: float) -> Interval:
-    if not 0.0 < confidence < 1.0:
-        raise InputError("a confidence between 0 and 1", str(confidence), "give confidence=0.95")
     low, high = np.quantile(drawn, [(1.0 - confidence) / 2, (1.0 + confidence) / 2])
     return Interval(value, float(low), float(high))

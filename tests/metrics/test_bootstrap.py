@@ -109,3 +109,35 @@ def test_too_few_images_or_a_statistic_that_fails():
 def test_unpaired_lengths():
     with pytest.raises(InputError, match="of one shape"):
         bootstrap_difference(values(), values(n=100))
+
+
+class TestGroups:
+    def test_each_alone_is_no_grouping(self):
+        assert bootstrap_mean(values(), seed=2, groups=np.arange(200)) == bootstrap_mean(values(), seed=2)
+
+    def test_copies_of_an_image_add_nothing(self):
+        once, copies = bootstrap_mean(values()), np.repeat(values(), 9)
+        grouped = bootstrap_mean(copies, groups=np.repeat(np.arange(200), 9))
+        assert (grouped.low, grouped.value, grouped.high) == pytest.approx((once.low, once.value, once.high))
+        alone = bootstrap_mean(copies)
+        assert alone.high - alone.low == pytest.approx((once.high - once.low) / 3, rel=0.1)
+
+    def test_people_of_many_and_of_few_images(self):
+        rng = np.random.default_rng(3)
+        groups = np.repeat(np.arange(40), rng.integers(1, 9, 40))
+        x = rng.standard_normal(40)[groups]
+        interval = bootstrap_mean(x, groups=groups + 1000)
+        assert interval.value == pytest.approx(x.mean())
+        assert interval.low < x.mean() < interval.high
+
+    def test_difference_takes_them_too(self):
+        x, groups = np.repeat(values(), 2), np.repeat(np.arange(200), 2)
+        assert bootstrap_difference(x, x - 0.5, groups=groups).low == pytest.approx(0.5)
+
+    @pytest.mark.parametrize(
+        ("groups", "message"),
+        [([1] * 200, "at least two groups"), ([0.5] * 200, "whole numbers"), ([1, 2], r"groups of shape \(200,\)")],
+    )
+    def test_no_groups(self, groups, message):
+        with pytest.raises(InputError, match=message):
+            bootstrap_mean(values(), groups=groups)
