@@ -7,56 +7,13 @@ are comparable under the same classifier only, and no editor can be judged finer
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faceeval.errors import InputError, unknown_name
+from faceeval.errors import InputError
 from faceeval.metrics.arrays import binary, matrix, numbers, same_shape, vector
-
-_HAIR_COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-
-# Attributes of CelebA that one edit settles together: AttGAN's rules, which STGAN took over. No_Beard and Mustache are
-# not among them, there as here.
-CONFLICTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "Bald": ("Bangs",),
-        "Bangs": ("Bald", "Receding_Hairline"),
-        "Receding_Hairline": ("Bangs",),
-        "Straight_Hair": ("Wavy_Hair",),
-        "Wavy_Hair": ("Straight_Hair",),
-        **{name: tuple(other for other in _HAIR_COLOURS if other != name) for name in _HAIR_COLOURS},
-    }
-)
-
-
-def excluded_columns(names: Sequence[str], attribute: str) -> NDArray[np.int64]:
-    """Columns that an edit of one attribute cannot be held to: its own, and those that contradict it.
-
-    Args:
-        names: Attribute of each column of the logits.
-        attribute: The edited attribute.
-
-    Returns:
-        Indices into ``names``, ascending, int64: what ``exclude`` of preservation_accuracy takes.
-
-    Raises:
-        UnknownNameError: The attribute is not among the names.
-
-    References:
-        He et al., "AttGAN: Facial attribute editing by only changing what you want", TIP 2019, released code (the
-        rules of contradiction).
-
-    Example:
-        >>> excluded_columns(["Bald", "Bangs", "Male", "Receding_Hairline"], "Bangs").tolist()
-        [0, 1, 3]
-    """
-    if attribute not in names:
-        raise unknown_name("attribute of the classifier", attribute, names)
-    out = {attribute, *CONFLICTS.get(attribute, ())}
-    return np.array([column for column, name in enumerate(names) if name in out], dtype=np.int64)
+from faceeval.metrics.conflicts import CONFLICTS as CONFLICTS
+from faceeval.metrics.conflicts import excluded_columns as excluded_columns
 
 
 def flip_success(edited_logits: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
@@ -170,6 +127,62 @@ def preservation_accuracy_to_labels(
         [1.0]
     """
     return _agreement("labels", binary("labels", matrix("labels", labels)), edited_logits, exclude)
+
+
+def preservation_error(source_logits: ArrayLike, edited_logits: ArrayLike, exclude: ArrayLike) -> NDArray[np.float64]:
+    """Share of the other attributes on which the classifier says something else after the edit.
+
+    One minus preservation_accuracy, as published tables print it; an editor that does nothing scores exactly 0.
+
+    Args:
+        source_logits: Logits of the source faces, shape (N, A), any float type.
+        edited_logits: Logits of the edited faces, same shape and order.
+        exclude: Columns that may change, from excluded_columns: indices, or a mask (A,) of booleans.
+
+    Returns:
+        Shape (N,), float64, in [0, 1]; lower is better.
+
+    Raises:
+        InputError: As preservation_accuracy.
+
+    References:
+        Liu et al., "STGAN ...", CVPR 2019, released code (against the classifier's verdict on the source).
+        Parity: scikit-learn ``hamming_loss``, tests/metrics/test_attribute_metrics.py.
+
+    Example:
+        >>> preservation_error([[2.0, -1.0, 3.0]], [[-2.0, -4.0, -1.0]], exclude=[0]).tolist()
+        [0.5]
+    """
+    return 1.0 - preservation_accuracy(source_logits, edited_logits, exclude)
+
+
+def preservation_error_to_labels(
+    labels: ArrayLike, edited_logits: ArrayLike, exclude: ArrayLike
+) -> NDArray[np.float64]:
+    """Share of the other attributes on which the classifier contradicts the source's labels after the edit.
+
+    The published form: an editor that does nothing scores the classifier's own error, about 0.055 for STGAN's.
+
+    Args:
+        labels: Labels of the source faces, shape (N, A), 0 or 1.
+        edited_logits: Logits of the edited faces, shape (N, A), any float type.
+        exclude: Columns that may change, from excluded_columns: indices, or a mask (A,) of booleans.
+
+    Returns:
+        Shape (N,), float64, in [0, 1]; lower is better.
+
+    Raises:
+        InputError: As preservation_accuracy_to_labels.
+
+    References:
+        Liu et al., "STGAN ...", CVPR 2019, released code.
+        Parity: scikit-learn ``hamming_loss``, tests/metrics/test_attribute_metrics.py.
+
+    Example:
+        >>> preservation_error_to_labels([[1, 0, 0]], [[-2.0, -4.0, 1.0]], exclude=[0]).tolist()
+        [0.5]
+    """
+    return 1.0 - preservation_accuracy_to_labels(labels, edited_logits, exclude)
 
 
 def per_class_recall(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.float64]:
