@@ -50,6 +50,34 @@ def pixel_rmse(source: ArrayLike, edited: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.concatenate(means)))
 
 
+def pixel_l1_error(source: ArrayLike, edited: ArrayLike) -> NDArray[np.float64]:
+    """Mean absolute difference of each pair of images, over all pixels and colours.
+
+    Args:
+        source: Source images, uint8, (N, 3, H, W), RGB.
+        edited: Edited images, same shape and order.
+
+    Returns:
+        Shape (N,), float64, grey levels in [0, 255]; lower is better, 0 is equal. Never above pixel_rmse.
+
+    Raises:
+        InputError: Not uint8, not (N, 3, H, W), empty, or of different shapes.
+
+    References:
+        Browatzki and Wallraven, "3FabRec: Fast few-shot face alignment by reconstruction", CVPR 2020, released code
+        (the error it stores of each image). Parity: scikit-learn ``mean_absolute_error``,
+        tests/metrics/test_reconstruction.py.
+
+    Example:
+        >>> import numpy as np
+        >>> black = np.zeros((1, 3, 4, 4), np.uint8)
+        >>> pixel_l1_error(black, black + np.uint8(10)).tolist()
+        [10.0]
+    """
+    first, second = _pair("source", source, "edited", edited)
+    return np.concatenate([np.abs(a - b).mean(axis=(1, 2, 3)) for a, b in _blocks(first, second)])
+
+
 def psnr(source: ArrayLike, edited: ArrayLike) -> NDArray[np.float64]:
     """Peak signal-to-noise ratio of each pair of images: 20 log10(255 / RMSE).
 
