@@ -3,17 +3,20 @@
 
 A discriminator's output is a probability relative to the mix it was trained on. Scores of two discriminators are not on
 one scale; a score of an editor by its own discriminator says how their contest went, not how real the images look.
+``crossfit`` makes one judge for all editors; the matrix here shows what happens without.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faceeval.errors import InputError
+from faceeval.errors import InputError, unknown_name
 from faceeval.metrics.arrays import same_shape, vector
+from faceeval.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_mean
 from faceeval.metrics.identity import verification_auc
 
 
@@ -36,6 +39,41 @@ class FidelitySummary:
     auc: float
     n_edited: int
     n_real: int
+
+
+@dataclass(frozen=True)
+class EditCountFidelity:
+    """Fidelity after a number of edits in a row, one column of M-AAE's Table 2.
+
+    Attributes:
+        n_edits: Number of edited attributes; 0 is the unedited image, the control.
+        score: Mean realness, 0..1, with its interval.
+        change: Mean difference from the unedited images, image by image, with its interval; below 0 is less real.
+        n: Number of images.
+    """
+
+    n_edits: int
+    score: Interval
+    change: Interval
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class FidelityMatrix:
+    """Every discriminator's mean realness for every editor's images.
+
+    Attributes:
+        judges: Whose discriminator, one for each row.
+        methods: Whose images, one for each column.
+        scores: Mean realness, float64, (judges, methods), 0..1.
+        own_advantage: For each method that is also a judge: what its own discriminator gives it above the mean of what
+            the others give it. Far from 0, M-AAE's Table 2 would say more about the judges than about the images.
+    """
+
+    judges: tuple[str, ...]
+    methods: tuple[str, ...]
+    scores: NDArray[np.float64]
+    own_advantage: Mapping[str, float]
 
 
 def realness(logits: ArrayLike) -> NDArray[np.float64]:
@@ -145,3 +183,92 @@ def ideal_fidelity(real: ArrayLike, edited: ArrayLike) -> float:
             raise InputError(f"{name} as probabilities that sum to 1", got, "divide counts by their sum")
     both = p + q
     return float((q * p / np.where(both > 0, both, 1.0)).sum())
+
+
+def fidelity_by_edit_count(
+    logits: Mapping[int, ArrayLike], seed: int = 0, n_resamples: int = 1000
+) -> tuple[EditCountFidelity, ...]:
+    """Fidelity by the number of edited attributes, beside that of the same images unedited.
+
+    Edits in a row need not make images less real to a judge: two of the twelve steps in the paper's table go up. What
+    the judge says of the unedited images is the only measure of what it says of the others.
+
+    Args:
+        logits: Number of edits -> logits of one judge, each of shape (N,), for the same images in the same order,
+            edited by one fixed chain of attributes; 0, the unedited images, is required.
+        seed: Seed of the draws.
+        n_resamples: Number of draws.
+
+    Returns:
+        One record for each number of edits, ascending.
+
+    Raises:
+        InputError: The control is missing, a number of edits is negative or not whole, the shapes differ, there are
+            fewer than two images, or a value is not finite.
+
+    References:
+        Sun et al., "Mask-aware photorealistic face attribute manipulation", Table 2, with the control it lacks.
+
+    Example:
+        >>> rows = fidelity_by_edit_count({0: [0.0, 0.0], 1: [-1.0, -1.0], 2: [-2.0, -2.0]})
+        >>> [(row.n_edits, round(row.score.value, 3), round(row.change.value, 3)) for row in rows]
+        [(0, 0.5, 0.0), (1, 0.269, -0.231), (2, 0.119, -0.381)]
+    """
+    if 0 not in logits:
+        got = f"{sorted(logits)} edits"
+        raise InputError("the unedited images among the columns", got, "judge the sources too, as 0 edits")
+    if any(int(count) != count or count < 0 for count in logits):
+        raise InputError("numbers of edits 0, 1, 2, ...", f"{list(logits)}", "count the edited attributes")
+    control = realness(vector("logits of 0 edits", logits[0], least=2))
+    rows = []
+    for count in sorted(logits):
+        values = realness(logits[count])
+        same_shape("logits of 0 edits", control, f"logits of {count} edits", values)
+        score = bootstrap_mean(values, seed, n_resamples)
+        change = bootstrap_difference(values, control, seed, n_resamples)
+        rows.append(EditCountFidelity(int(count), score, change, len(values)))
+    return tuple(rows)
+
+
+def legacy_fidelity_matrix(logits: Mapping[str, Mapping[str, ArrayLike]]) -> FidelityMatrix:
+    """Every editor's own discriminator judging every editor: the published protocol with its bias in view.
+
+    A discriminator knows its own generator's late mistakes and has never seen the others'. The diagonal is what M-AAE
+    prints; scores in one row are on one scale, scores in one column are not.
+
+    Args:
+        logits: Judge -> method -> logits for the method's images, shape (N,), before any sigmoid; every judge judges
+            the same methods. Give the real images as one more method: they tell how each judge is calibrated.
+
+    Returns:
+        The matrix, rows and columns in the order given.
+
+    Raises:
+        InputError: No judges or methods, or a value is not finite.
+        UnknownNameError: A judge lacks a method or has one of its own.
+
+    References:
+        Sun et al., "Mask-aware photorealistic face attribute manipulation", section 4.3 and Table 2 (the diagonal).
+
+    Example:
+        >>> matrix = legacy_fidelity_matrix({"a": {"a": [0.0], "b": [-2.0]}, "b": {"a": [-2.0], "b": [0.0]}})
+        >>> matrix.scores.round(3).tolist()
+        [[0.5, 0.119], [0.119, 0.5]]
+        >>> {method: round(value, 3) for method, value in matrix.own_advantage.items()}
+        {'a': 0.381, 'b': 0.381}
+    """
+    judges = tuple(logits)
+    methods = tuple(logits[judges[0]]) if judges else ()
+    if not methods:
+        raise InputError("logits of at least one judge for one method", "none", "give {judge: {method: logits}}")
+    for judge in judges:
+        for method in (*methods, *logits[judge]):
+            if method not in logits[judge] or method not in methods:
+                raise unknown_name(f"method judged by {judge}", method, {*methods} & {*logits[judge]})
+    scores = np.array([[fidelity_score(logits[judge][method]) for method in methods] for judge in judges])
+    own = {}
+    for column, method in enumerate(methods):
+        if method in judges and len(judges) > 1:
+            row = judges.index(method)
+            own[method] = float(scores[row, column] - np.delete(scores[:, column], row).mean())
+    return FidelityMatrix(judges, methods, scores, own)
