@@ -7,18 +7,32 @@ tensors on any device and of any float type; values come back in float64.
 """
 
 from faceeval.metrics.attribute import (
-    CONFLICTS,
     balanced_accuracy,
-    excluded_columns,
     flip_accuracy,
     flip_success,
     per_class_recall,
     preservation_accuracy,
     preservation_accuracy_to_labels,
+    preservation_error,
+    preservation_error_to_labels,
 )
 from faceeval.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_mean, bootstrap_statistic
+from faceeval.metrics.compare import Comparison, compare, compare_all
+from faceeval.metrics.conflicts import CONFLICTS, contradictions, excluded_columns, labels_after_edit
+from faceeval.metrics.crossfit import JudgedEdits, cross_fitted_fidelity, cross_fitted_realness
+from faceeval.metrics.editing import EditSummary, edit_summary
 from faceeval.metrics.facenet_loop import FacenetSummary, OutsideGridWarning, facenet_summary
-from faceeval.metrics.fidelity import FidelitySummary, fidelity_score, fidelity_summary, ideal_fidelity, realness
+from faceeval.metrics.fidelity import (
+    EditCountFidelity,
+    FidelityMatrix,
+    FidelitySummary,
+    fidelity_by_edit_count,
+    fidelity_score,
+    fidelity_summary,
+    ideal_fidelity,
+    legacy_fidelity_matrix,
+    realness,
+)
 from faceeval.metrics.folds import (
     FoldAccuracies,
     consecutive_folds,
@@ -35,9 +49,20 @@ from faceeval.metrics.identification import (
     rank_k_accuracy,
 )
 from faceeval.metrics.identity import identity_similarity, pair_similarity, verification_auc
-from faceeval.metrics.preservation import background_error, counterfactual_error, pixel_rmse, psnr, ssim
-from faceeval.metrics.quality import DFNSummary, dfn_ratios, dfn_summary
+from faceeval.metrics.jackknife import JackknifeEstimate, jackknife_statistic
+from faceeval.metrics.paired_tests import holm, sign_flip_p_value
+from faceeval.metrics.perceptual import feature_map_distance, perceptual_distance
+from faceeval.metrics.preservation import (
+    background_error,
+    counterfactual_error,
+    pixel_l1_error,
+    pixel_rmse,
+    psnr,
+    ssim,
+)
+from faceeval.metrics.quality import DFNSummary, RejectCurve, dfn_ratios, dfn_summary, error_versus_reject
 from faceeval.metrics.realism import SmallSampleWarning, frechet_distance, frechet_distance_pca
+from faceeval.metrics.reconstruction import quantise, rms_of_image_l1, rmse_pixel_global, rmse_pixel_mean
 from faceeval.metrics.retrieval import (
     chance_angle_error,
     chance_attribute_accuracy,
@@ -63,18 +88,25 @@ from faceeval.metrics.verification import VerificationSummary, verification_summ
 __all__ = [
     "CONFLICTS",
     "METRICS",
+    "Comparison",
     "DFNSummary",
+    "EditCountFidelity",
+    "EditSummary",
     "FacenetSummary",
+    "FidelityMatrix",
     "FidelitySummary",
     "FoldAccuracies",
     "GaussianStats",
     "HeldOutAccuracy",
     "IdentificationSummary",
     "Interval",
+    "JackknifeEstimate",
+    "JudgedEdits",
     "MetricSpec",
     "OperatingPoint",
     "OutsideGridWarning",
     "ROCPoints",
+    "RejectCurve",
     "SmallSampleWarning",
     "VerificationSummary",
     "background_error",
@@ -86,14 +118,23 @@ __all__ = [
     "chance_angle_error",
     "chance_attribute_accuracy",
     "chance_precision",
+    "compare",
+    "compare_all",
     "consecutive_folds",
+    "contradictions",
     "counterfactual_error",
+    "cross_fitted_fidelity",
+    "cross_fitted_realness",
     "cumulative_match",
     "dfn_ratios",
     "dfn_summary",
+    "edit_summary",
     "equal_error_rate",
+    "error_versus_reject",
     "excluded_columns",
     "facenet_summary",
+    "feature_map_distance",
+    "fidelity_by_edit_count",
     "fidelity_score",
     "fidelity_summary",
     "flip_accuracy",
@@ -102,25 +143,38 @@ __all__ = [
     "frechet_distance",
     "frechet_distance_pca",
     "held_out_accuracy",
+    "holm",
     "ideal_fidelity",
     "identification_ranks",
     "identification_summary",
     "identity_similarity",
+    "jackknife_statistic",
+    "labels_after_edit",
+    "legacy_fidelity_matrix",
     "nearest_neighbours",
     "operating_point",
     "pair_similarity",
     "per_class_recall",
+    "perceptual_distance",
+    "pixel_l1_error",
     "pixel_rmse",
     "preservation_accuracy",
     "preservation_accuracy_to_labels",
+    "preservation_error",
+    "preservation_error_to_labels",
     "principal_components",
     "psnr",
+    "quantise",
     "rank_k_accuracy",
     "realness",
     "retrieval_angle_error",
     "retrieval_attribute_accuracy",
     "retrieval_precision",
+    "rms_of_image_l1",
+    "rmse_pixel_global",
+    "rmse_pixel_mean",
     "roc_points",
+    "sign_flip_p_value",
     "ssim",
     "tar_at_far",
     "verification_accuracy",

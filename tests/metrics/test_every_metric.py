@@ -55,6 +55,8 @@ CASES = {
     "flip_accuracy": Case((LOGITS[:, 0], LOGITS[:, 0] > 0), 1),
     "preservation_accuracy": Case((LOGITS, LOGITS), 1, ([1],)),
     "preservation_accuracy_to_labels": Case((LOGITS > 0, LOGITS), 1, ([1],)),
+    "preservation_error": Case((LOGITS, LOGITS), 0, ([1],)),
+    "preservation_error_to_labels": Case((LOGITS > 0, LOGITS), 0, ([1],)),
     "balanced_accuracy": Case((CLASSES, CLASSES), 1),
     "per_class_recall": Case((CLASSES, CLASSES), 1),
     "identity_similarity": Case((FEATURES, FEATURES), 1),
@@ -67,11 +69,17 @@ CASES = {
     "retrieval_attribute_accuracy": Case((CLUSTERS, np.eye(3)[KINDS]), 1, (3,)),
     "retrieval_angle_error": Case((CLUSTERS, 50.0 * np.eye(3)[KINDS]), 0, (3,)),
     "pixel_rmse": Case((pictures(), pictures()), 0),
+    "pixel_l1_error": Case((pictures(), pictures()), 0),
     "psnr": Case((pictures(), pictures()), np.inf),
     "ssim": Case((pictures(), pictures()), 1),
+    "rmse_pixel_global": Case((pictures(), pictures()), 0),
+    "rmse_pixel_mean": Case((pictures(), pictures()), 0),
+    "rms_of_image_l1": Case((pictures(), pictures()), 0),
+    "perceptual_distance": Case((pictures(), pictures()), 0, (lambda batch: [batch, batch[:, :, ::2, ::2]],)),
     "background_error": Case((pictures(), pictures(), regions()), 0),
     "counterfactual_error": Case((pictures(), pictures(), regions()), 0),
     "fidelity_score": Case((np.zeros(6),), 0.5),
+    "cross_fitted_realness": Case((FEATURES, FEATURES), 0.5),
 }
 each = pytest.mark.parametrize("name", METRICS)
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceeval.errors import InputError
-from faceeval.metrics import background_error, counterfactual_error, pixel_rmse, psnr, ssim
+from faceeval.metrics import background_error, counterfactual_error, pixel_l1_error, pixel_rmse, psnr, ssim
 
 FEW = settings(max_examples=25, deadline=None)
-PAIRWISE = [pixel_rmse, psnr, ssim]
+PAIRWISE = [pixel_rmse, pixel_l1_error, psnr, ssim]
 
 
 def pictures(seed, n=4, size=16):
@@ -35,6 +35,9 @@ class TestByHand:
     def test_differences_do_not_wrap_around(self):
         assert pixel_rmse(flat(250), flat(5)).tolist() == pixel_rmse(flat(5), flat(250)).tolist() == [245, 245]
         assert background_error(flat(5), flat(250), half()).tolist() == [245, 245]
+
+    def test_doing_nothing_is_perfect_outside_any_region(self):
+        assert background_error(pictures(0), pictures(0), half(16)).tolist() == [0] * 4
 
     @pytest.mark.parametrize(("rmse", "decibels"), [(22.87, 20.95), (19.56, 22.30), (23.64, 20.66)])
     def test_decibels_of_printed_errors(self, rmse, decibels):
