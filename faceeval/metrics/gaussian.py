@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faceeval.errors import InputError, MissingFileError, OutputError
+from faceeval.errors import InputError
 from faceeval.metrics.arrays import matrix, numbers, same_shape, vector
+from faceeval.metrics.stats_file import read_stats, write_stats
 
 CHUNK = 4096  # rows turned to float64 at a time, so that a large float32 set is never held twice
-FIELDS = ("n", "mean", "cov")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +29,7 @@ class GaussianStats:
         n: Number of images, at least 0.
         mean: Shape (D,), float64.
         cov: Shape (D, D), float64, divisor n - 1; zeros where n < 2.
+        counted: Whether n is known. Where it is not (see ``uncounted``), n is the least it can have been.
 
     Raises:
         InputError: Shapes do not fit, a value is not finite, the covariance is not symmetric or has a negative
@@ -49,6 +47,7 @@ class GaussianStats:
     n: int
     mean: NDArray[np.float64]
     cov: NDArray[np.float64]
+    counted: bool = True
 
     def __post_init__(self) -> None:
         count = numbers("n", self.n)
@@ -77,6 +76,23 @@ class GaussianStats:
         return cls(0, np.zeros(dim), np.zeros((dim, dim)))
 
     @classmethod
+    def uncounted(cls, mean: ArrayLike, cov: ArrayLike) -> GaussianStats:
+        """Returns statistics of an unknown number of images, as other tools publish them.
+
+        Distances need no number. What does (merging, and so a pooled PCA) is refused.
+
+        Args:
+            mean: Shape (D,).
+            cov: Shape (D, D).
+
+        Raises:
+            InputError: As the constructor.
+        """
+        stats = cls(2, vector("mean", mean), matrix("cov", cov))
+        rank = int(np.linalg.matrix_rank(stats.cov, hermitian=True))
+        return replace(stats, n=max(2, rank + 1), counted=False)
+
+    @classmethod
     def from_features(cls, features: ArrayLike) -> GaussianStats:
         """Returns the statistics of features, summed in float64 whatever their type.
 
@@ -96,6 +112,34 @@ class GaussianStats:
             scatter += centred.T @ centred
         return cls(n, mean, scatter / max(n - 1, 1))
 
+    @classmethod
+    def from_batches(cls, batches: Iterable[ArrayLike]) -> GaussianStats:
+        """Returns the statistics of features that come batch by batch; memory does not grow with their number.
+
+        How the rows are cut into batches does not change a bit of the result.
+
+        Args:
+            batches: Matrices (B, D), B at least 1 and free to differ, any float type.
+
+        Raises:
+            InputError: There is no batch; one is empty or no matrix, has another D, or holds NaN or infinity.
+        """
+        stats, held, filled = None, np.empty((0, 0)), 0
+        for batch in batches:
+            rows = matrix("features", batch)
+            if stats is None:
+                stats, held = cls.empty(rows.shape[1]), np.empty((CHUNK, rows.shape[1]))
+            same_dimension("this batch", rows.shape[1], "those before", held.shape[1])
+            while len(rows):
+                taken = rows[: CHUNK - filled]
+                held[filled : filled + len(taken)] = taken
+                rows, filled = rows[len(taken) :], filled + len(taken)
+                if filled == CHUNK:
+                    stats, filled = stats.update(held), 0
+        if stats is None:
+            raise InputError("at least one batch of features", "none", "give more images")
+        return stats.update(held[:filled]) if filled else stats
+
     def update(self, features: ArrayLike) -> GaussianStats:
         """Returns the statistics with one more batch of features (N, D) added.
 
@@ -114,11 +158,14 @@ class GaussianStats:
             other: Statistics of further images by the same network.
 
         Raises:
-            InputError: The dimensions differ.
+            InputError: The dimensions differ, or the number of images of one is unknown.
         """
         same_shape("these statistics", self.mean, "the others", other.mean)
         if self.n == 0 or other.n == 0:
             return other if self.n == 0 else self
+        if not (self.counted and other.counted):
+            todo = "say it where they are read: GaussianStats.load(path, n=...)"
+            raise InputError("statistics of a known number of images", "some of an unknown number", todo)
         n = self.n + other.n
         moved = other.mean - self.mean
         scatter = (self.n - 1) * self.cov + (other.n - 1) * other.cov
@@ -141,10 +188,12 @@ class GaussianStats:
             todo = "fit them on features of the same network"
             raise InputError(f"components of {len(self.mean)} columns", str(directions.shape), todo)
         cov = directions @ self.cov @ directions.T
-        return GaussianStats(self.n, directions @ (self.mean - origin), _symmetric(cov))
+        return GaussianStats(self.n, directions @ (self.mean - origin), _symmetric(cov), self.counted)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the statistics as an ``.npz`` of ``n``, ``mean`` and ``cov``; whole or not at all.
+
+        Uncounted ones are written as they came, as ``mu`` and ``sigma``.
 
         Args:
             path: File to write; its folder must exist.
@@ -155,44 +204,45 @@ class GaussianStats:
         Raises:
             OutputError: The folder is missing or cannot be written.
         """
-        target = Path(path)
-        temporary = ""
-        try:
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, n=np.int64(self.n), mean=self.mean, cov=self.cov)
-            os.replace(temporary, target)
-        except OSError as error:
-            raise OutputError(
-                f"a place to write {target}", str(error), "choose a folder that exists and has room"
-            ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        return target
+        return write_stats(path, self.n if self.counted else None, self.mean, self.cov)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> GaussianStats:
-        """Reads what ``save`` wrote. Nothing in the file is executed.
+    def load(cls, path: str | os.PathLike[str], n: int | None = None) -> GaussianStats:
+        """Reads what ``save`` wrote, or the ``mu`` and ``sigma`` of pytorch-fid. Nothing in the file is executed.
 
         Args:
             path: An ``.npz`` file.
+            n: Number of images, where the file does not say it; without it the statistics are uncounted.
 
         Raises:
             MissingFileError: There is no such file.
-            InputError: It is cut short, holds something else, or holds pickled objects.
+            InputError: It is cut short, holds something else or pickled objects, or says another n.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                fields: dict[str, Any] = {name: file[name] for name in FIELDS}
-        except FileNotFoundError as error:
-            raise MissingFileError(
-                f"a file of statistics at {path}", "none", "make it with GaussianStats.save"
-            ) from error
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-            todo = "make it with GaussianStats.save; of another tool's mu and sigma make GaussianStats(n, mu, sigma)"
-            raise InputError(f"an .npz of {', '.join(FIELDS)}", f"{path}: {error}", todo) from error
-        return cls(**fields)
+        stored = read_stats(path)
+        count = n if stored.n is None else stored.n
+        if count is None:
+            return cls.uncounted(stored.mean, stored.cov)
+        stats = cls(count, stored.mean, stored.cov)
+        if n is not None and n != stats.n:
+            raise InputError(f"n={stats.n}, as {path} says", f"n={n}", "leave n out")
+        return stats
+
+
+def same_dimension(first: str, a: int, second: str, b: int) -> None:
+    """Refuses features of two dimensions.
+
+    Args:
+        first: Name of the one set.
+        a: Its dimension D.
+        second: Name of the other.
+        b: Its dimension.
+
+    Raises:
+        InputError: They differ.
+    """
+    if a != b:
+        todo = "extract both sets with the same network and layer"
+        raise InputError("features of one dimension", f"{a} ({first}) and {b} ({second})", todo)
 
 
 def principal_components(stats: GaussianStats, k: int, *, arbitrary: bool = False) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 """Mean and covariance: streaming, merging, projecting, and files that hold them."""
 
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -48,6 +49,67 @@ def test_batches_in_any_order_give_the_whole(seed, sizes, random):
     for shard in shards:
         stats = stats.update(shard)
     assert equal(stats, GaussianStats.from_features(x), 1e-9)
+
+
+@FEW
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 30), min_size=1, max_size=8))
+def test_shards_equal_the_whole_to_rounding(seed, sizes):
+    x = features(seed, n=sum(sizes))  # a mean of 100 beside deviations of 1 to 5
+    whole, merged = GaussianStats.from_features(x), GaussianStats.empty(5)
+    for shard in np.split(x, np.cumsum(sizes)[:-1]):
+        merged = merged.merge(GaussianStats.from_features(shard))
+    assert merged.n == whole.n
+    assert np.abs(merged.mean - whole.mean).max() <= 1e-12 * np.abs(whole.mean).max()
+    assert np.abs(merged.cov - whole.cov).max() <= 1e-12 * max(np.abs(whole.cov).max(), 1.0)
+
+
+@FEW
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=9))
+def test_cutting_a_stream_elsewhere_changes_no_bit(sizes):
+    x = features(3, n=sum(sizes)).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("faceeval.metrics.gaussian.CHUNK", 8)
+        stream = GaussianStats.from_batches(np.split(x, np.cumsum(sizes)[:-1]))
+        one_by_one = GaussianStats.from_batches(x[i : i + 1] for i in range(len(x)))
+    assert equal(stream, one_by_one, 0)
+    assert equal(stream, GaussianStats.from_features(x), 1e-10)
+
+
+def test_streams_that_are_none():
+    with pytest.raises(InputError, match="at least one batch"):
+        GaussianStats.from_batches([])
+    with pytest.raises(InputError, match="of one dimension"):
+        GaussianStats.from_batches([np.ones((2, 3)), np.ones((2, 4))])
+    with pytest.raises(InputError, match="without NaN"):
+        GaussianStats.from_batches([np.ones((2, 3)), np.full((2, 3), np.nan)])
+
+
+def test_streaming_takes_no_more_memory_for_more_images():
+    def peak(n):
+        tracemalloc.start()
+        GaussianStats.from_batches(np.ones((500, 64), np.float32) * i for i in range(n // 500))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(50_000) < 1.2 * peak(5000)
+
+
+def test_an_unknown_number_is_the_least_it_can_be():
+    x = features(4)
+    full, singular = GaussianStats.from_features(x), GaussianStats.from_features(x[:4])
+    assert GaussianStats.uncounted(full.mean, full.cov).n == 6
+    assert GaussianStats.uncounted(singular.mean, singular.cov).n == 4
+    assert GaussianStats.uncounted(np.zeros(3), np.zeros((3, 3))).n == 2
+    unknown = GaussianStats.uncounted(full.mean, full.cov)
+    assert not unknown.project(np.eye(5), np.zeros(5)).counted
+    assert unknown.merge(GaussianStats.empty(5)) is unknown
+    with pytest.raises(InputError, match="known number of images"):
+        unknown.merge(full)
+    with pytest.raises(InputError, match="known number of images"):
+        unknown.update(x)
+    with pytest.raises(InputError, match="symmetric"):
+        GaussianStats.uncounted(np.zeros(2), [[1.0, 2.0], [0.0, 1.0]])
 
 
 @FEW
@@ -131,7 +193,7 @@ class TestFiles:
     def test_cut_short(self, tmp_path):
         path = GaussianStats.from_features(features(7)).save(tmp_path / "a.npz")
         path.write_bytes(path.read_bytes()[:300])
-        with pytest.raises(InputError, match="n, mean, cov"):
+        with pytest.raises(InputError, match="n, mean and cov"):
             GaussianStats.load(path)
 
     def test_empty_or_text(self, tmp_path):
@@ -145,10 +207,29 @@ class TestFiles:
         with pytest.raises(InputError):
             GaussianStats.load(tmp_path / "c.npy")
 
-    def test_another_tools_file_is_explained(self, tmp_path):
-        np.savez(tmp_path / "d.npz", mu=np.zeros(2), sigma=np.eye(2))
-        with pytest.raises(InputError, match=r"GaussianStats\(n, mu, sigma\)"):
-            GaussianStats.load(tmp_path / "d.npz")
+    def test_pytorch_fids_file(self, tmp_path):
+        stats = GaussianStats.from_features(features(9))
+        np.savez(tmp_path / "d.npz", mu=stats.mean, sigma=stats.cov)
+        again = GaussianStats.load(tmp_path / "d.npz")
+        assert not again.counted
+        assert np.array_equal(again.mean, stats.mean)
+        assert np.array_equal(again.cov, stats.cov)
+        told = GaussianStats.load(tmp_path / "d.npz", n=40)
+        assert told.counted
+        assert equal(told, stats, 0)
+        kept = GaussianStats.load(again.save(tmp_path / "kept.npz"))
+        assert (kept.n, kept.counted) == (again.n, False)
+
+    def test_a_number_that_the_file_denies(self, tmp_path):
+        path = GaussianStats.from_features(features(9)).save(tmp_path / "h.npz")
+        assert GaussianStats.load(path, n=40).n == 40
+        with pytest.raises(InputError, match=r"n=40, as .* says"):
+            GaussianStats.load(path, n=41)
+
+    def test_a_file_of_something_else_is_named(self, tmp_path):
+        np.savez(tmp_path / "i.npz", pictures=np.zeros(2), mu=np.zeros(2))
+        with pytest.raises(InputError, match="pictures, mu"):
+            GaussianStats.load(tmp_path / "i.npz")
 
     def test_pickled_objects_are_not_run(self, tmp_path):
         class Bomb:
