@@ -10,17 +10,13 @@ from __future__ import annotations
 import warnings
 from typing import Literal
 
-import numpy as np
-import scipy.linalg
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from faceeval.errors import InputError, unknown_name
-from faceeval.metrics.arrays import matrix
-from faceeval.metrics.gaussian import GaussianStats, principal_components
+from faceeval.metrics.bias import warned_bias
+from faceeval.metrics.frechet import Side, distance, statistics
+from faceeval.metrics.gaussian import GaussianStats, principal_components, same_dimension
 
-EPS = float(np.finfo(np.float64).eps)
-# Most the fast route's error bound may be, as a share of both traces. Measured errors are 10 to 10,000 times smaller.
-TOLERANCE = 1e-10
 FITS = ("pooled", "real", "reference")
 
 
@@ -36,10 +32,12 @@ def frechet_distance(real: GaussianStats | ArrayLike, generated: GaussianStats |
 
     The root of the product is never formed. Where :math:`\Sigma_i = F_i^T F_i`, its trace is the sum of the singular
     values of :math:`F_1 F_2^T`, whatever the ranks: exact for sets smaller than D, real, and without an epsilon on
-    the diagonal. A set given as features and smaller than D is its own factor; others are factored by pivoted Cholesky.
+    the diagonal. A set given as features and smaller than D is its own factor; others are factored by Cholesky. Which
+    route is taken depends on N and D (``faceeval.metrics.frechet``); the value does not, to 1e-9 of itself.
 
     The value depends on the number of images, strongly so below D: compare only values made from equally many, and
-    never a paired one (a set and its own edits) with an unpaired one.
+    never a paired one (a set and its own edits) with an unpaired one. ``frechet_distance_bias`` tells how much of a
+    value is sample size.
 
     Args:
         real: Features of the real images, shape (N, D), any float type, or their GaussianStats.
@@ -53,7 +51,8 @@ def frechet_distance(real: GaussianStats | ArrayLike, generated: GaussianStats |
             covariance has negative eigenvalues.
 
     Warns:
-        SmallSampleWarning: A set has no more images than D (2,048 for FID).
+        SmallSampleWarning: A set has no more images than D (2,048 for FID); it says which distance such small sets
+            would have if they were of one distribution.
 
     References:
         Dowson and Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate Analysis
@@ -67,21 +66,7 @@ def frechet_distance(real: GaussianStats | ArrayLike, generated: GaussianStats |
         >>> round(frechet_distance(one, two), 12)
         8.0
     """
-    first, second = _Side("real", real), _Side("generated", generated)
-    if len(first.mean) != len(second.mean):
-        raise InputError(
-            "features of one dimension",
-            f"{len(first.mean)} (real) and {len(second.mean)} (generated)",
-            "extract both sets with the same network and layer",
-        )
-    for side in (first, second):
-        if side.n <= len(side.mean):
-            text = (
-                f"{side.name}: {side.n} images for {len(side.mean)} dimensions; the distance is biased by sample size"
-            )
-            warnings.warn(f"{text}, compare only equally large sets", SmallSampleWarning, stacklevel=2)
-    moved = float(((first.mean - second.mean) ** 2).sum())
-    return max(0.0, moved + first.trace + second.trace - 2.0 * _trace_of_root(first, second))
+    return _measured(Side("real", real), Side("generated", generated))
 
 
 def frechet_distance_pca(
@@ -97,7 +82,7 @@ def frechet_distance_pca(
     ``"pooled"`` fits on both sets together and gives each method a space of its own; ``"real"`` hides variance that
     only the generated set has; ``"reference"`` fits once on an outside set and is the one to compare methods by.
     Components are centred, never whitened, exact (one symmetric eigenproblem), and computed from means and
-    covariances alone, so features need not be kept.
+    covariances alone, so features need not be kept. Exchanging the sets changes nothing, except with ``fit="real"``.
 
     Args:
         real: Features of the real images, shape (N, D), any float type, or their GaussianStats.
@@ -110,7 +95,8 @@ def frechet_distance_pca(
         The squared distance, at least 0 and at most ``frechet_distance(real, generated)``; lower is better.
 
     Raises:
-        InputError: As frechet_distance; or k does not suit the fitting set; or reference is missing or superfluous.
+        InputError: As frechet_distance; or k does not suit the fitting set (1,000 images cannot give 1,024
+            components); or reference is missing or superfluous; or statistics to be pooled are uncounted.
         UnknownNameError: ``fit`` is none of the three.
 
     Warns:
@@ -133,71 +119,25 @@ def frechet_distance_pca(
         got = f"fit={fit!r} {'with' if reference is not None else 'without'} a reference"
         todo = "give reference= with fit='reference', and only then"
         raise InputError("a reference set exactly where the components are fitted on it", got, todo)
-    first, second = _stats("real", real), _stats("generated", generated)
+    first, second = statistics("real", real), statistics("generated", generated)
+    same_dimension("real", len(first.mean), "generated", len(second.mean))
     fitted = first.merge(second) if fit == "pooled" else first
     if reference is not None:
-        fitted = _stats("reference", reference)
+        fitted = statistics("reference", reference)
     components = principal_components(fitted, k, arbitrary=fit == "pooled")
-    return frechet_distance(first.project(components, fitted.mean), second.project(components, fitted.mean))
+    sides = (("real", first), ("generated", second))
+    return _measured(*(Side(name, stats.project(components, fitted.mean)) for name, stats in sides))
 
 
-class _Side:
-    """One of the two sets: its mean, its trace, and the cheapest thing at hand that knows its covariance."""
-
-    def __init__(self, name: str, given: GaussianStats | ArrayLike) -> None:
-        self.name = name
-        self.rows: NDArray[np.float64] | None = None  # rows.T @ rows is the covariance
-        self.cov: NDArray[np.float64] | None = None
-        features = None if isinstance(given, GaussianStats) else matrix(f"{name} features", given)
-        if features is not None and 2 <= len(features) < features.shape[1]:
-            centred = features.astype(np.float64)
-            self.n, self.mean = len(centred), centred.mean(axis=0)
-            centred -= self.mean
-            self.rows = centred / np.sqrt(self.n - 1)
-            self.trace = float((self.rows**2).sum())
-        else:
-            stats = _stats(name, given)
-            self.n, self.mean, self.cov = stats.n, stats.mean, stats.cov
-            self.trace = float(np.trace(self.cov))
-
-    def factor(self) -> NDArray[np.float64]:
-        """Returns F (R, D) with F.T @ F the covariance and R at least its rank."""
-        if self.rows is not None:
-            return self.rows
-        assert self.cov is not None
-        triangle, pivots, rank, _ = scipy.linalg.lapack.dpstrf(self.cov, lower=1)
-        low = np.empty_like(self.cov)
-        low[pivots - 1] = np.tril(triangle)
-        low = low[:, :rank]
-        # Cholesky stops at the first pivot that is not positive; what it left must be rounding, not variance
-        left = self.trace - float((low**2).sum())
-        if abs(left) > 1e-6 * abs(self.trace):
-            todo = "use the sample covariance in float64 (numpy.cov), not an edited or half-precision one"
-            raise InputError(f"a covariance of {self.name} without negative eigenvalues", "an indefinite matrix", todo)
-        return np.ascontiguousarray(low.T)
-
-
-def _stats(name: str, given: GaussianStats | ArrayLike) -> GaussianStats:
-    stats = (
-        given if isinstance(given, GaussianStats) else GaussianStats.from_features(matrix(f"{name} features", given))
-    )
-    if stats.n < 2:
-        todo = "a distribution needs two images at the very least, and thousands to be meant"
-        raise InputError(f"at least two images in the {name} set", str(stats.n), todo)
-    return stats
-
-
-def _trace_of_root(first: _Side, second: _Side) -> float:
-    """Returns the trace of the root of the product of both covariances."""
-    if first.n > second.n:
-        first, second = second, first  # the smaller set is the likelier to be singular
-    left, dim = first.factor(), len(first.mean)
-    if second.cov is not None and len(left) == dim < first.n:
-        values = scipy.linalg.eigvalsh(left @ second.cov @ left.T)
-        largest = max(float(values[-1]), 0.0)
-        if float(values[0]) > 0.0:
-            # an eigenvalue is known to EPS times the largest; a small one loses digits when its root is taken
-            doubt = EPS * largest * float((0.5 / np.sqrt(values)).sum())
-            if doubt <= TOLERANCE * (first.trace + second.trace):
-                return float(np.sqrt(values).sum())
-    return float(scipy.linalg.svdvals(left @ second.factor().T).sum())
+def _measured(first: Side, second: Side) -> float:
+    """Returns the distance, after a word to the caller's caller about sets that are small."""
+    same_dimension(first.name, len(first.mean), second.name, len(second.mean))
+    dim = len(first.mean)
+    small = [side for side in (first, second) if side.n <= dim]
+    if small:
+        said = " and ".join(f"{side.name}: {side.n} images for {dim} dimensions" for side in small)
+        fewest = min(small, key=lambda side: side.n)
+        bias = warned_bias(fewest, second if fewest is first else first)
+        text = f"{said}; from sample size alone, sets of one distribution would be about {bias:.2g} apart"
+        warnings.warn(f"{text}: compare only equally large sets", SmallSampleWarning, stacklevel=3)
+    return distance(first, second)

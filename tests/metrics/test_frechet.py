@@ -4,6 +4,7 @@
 import itertools
 import warnings
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -83,7 +84,7 @@ class TestRoutesAgree:
     def test_fast_route_agrees_with_singular_values(self, n, monkeypatch):
         stats = [GaussianStats.from_features(features(seed, n, 64)) for seed in (3, 4)]
         fast = frechet_distance(*stats)
-        monkeypatch.setattr("faceeval.metrics.realism.TOLERANCE", -1.0)
+        monkeypatch.setattr("faceeval.metrics.frechet.TOLERANCE", -1.0)
         assert frechet_distance(*stats) == pytest.approx(fast, abs=1e-11 * np.trace(stats[0].cov))
 
     def test_nearly_singular_covariances_are_still_exact(self):
@@ -97,13 +98,82 @@ class TestRoutesAgree:
         assert frechet_distance(*stats) == pytest.approx(expected, abs=1e-8)
 
 
+def exact(first, second):
+    """The distance with 40 digits, from the features."""
+    with mpmath.workdps(40):
+        sides = [mpmath.matrix(x.tolist()) for x in (first, second)]
+        means = [[mpmath.fsum(x[:, j]) / x.rows for j in range(x.cols)] for x in sides]
+        rows = [
+            mpmath.matrix(
+                [[(x[i, j] - mean[j]) / mpmath.sqrt(x.rows - 1) for j in range(x.cols)] for i in range(x.rows)]
+            )
+            for x, mean in zip(sides, means, strict=True)
+        ]
+        root = mpmath.fsum(mpmath.svd_r(rows[0] * rows[1].T, compute_uv=False))
+        traces = mpmath.fsum(value**2 for side in rows for value in side)
+        return float(mpmath.fsum((a - b) ** 2 for a, b in zip(*means, strict=True)) + traces - 2 * root)
+
+
+@pytest.mark.filterwarnings("ignore::faceeval.metrics.SmallSampleWarning")
+class TestHighPrecision:
+    @pytest.mark.parametrize("shapes", [(6, 9), (9, 9), (9, 16), (14, 17)])
+    @pytest.mark.parametrize("spectrum", [1.0, 0.1])
+    def test_every_route_is_right_to_a_billionth(self, shapes, spectrum):
+        # features of 9 dimensions with variances down to 1e-16 of the largest
+        scales, mixing = spectrum ** np.arange(9), rotation(7, 9)
+        first, second = (features(i, n, 9) * scales @ mixing + i for i, n in enumerate(shapes))
+        expected = exact(first, second)
+        stats = GaussianStats.from_features(first), GaussianStats.from_features(second)
+        for pair in ((first, second), stats, (first, stats[1]), (stats[0], second)):
+            assert frechet_distance(*pair) == pytest.approx(expected, rel=1e-9)
+
+    def test_sets_that_hardly_differ(self):
+        first = features(1, 30, 9)
+        second = first + 1e-3 * features(2, 30, 9)
+        # a distance of 1e-5 between traces of 100: sixteen digits of these leave nine of it
+        assert frechet_distance(first, second) == pytest.approx(exact(first, second), rel=1e-8)
+
+
+class TestSampleSize:
+    """Distances of sets of 2,048 features with variances 1 / k and trace 100, as tabled for independent and paired."""
+
+    INDEPENDENT = ((500, 47.1), (1000, 31.1), (2000, 17.4), (5000, 6.9))
+    PAIRED = (
+        (500, 0.1, 0.42),
+        (500, 0.3, 3.55),
+        (500, 0.5, 8.73),
+        (1000, 0.1, 0.31),
+        (1000, 0.3, 2.57),
+        (1000, 0.5, 6.27),
+    )
+
+    def sample(self, seed, n):
+        scales = np.arange(1.0, 2049) ** -0.5
+        scales *= 10 / np.linalg.norm(scales)
+        return np.random.default_rng(seed).standard_normal((n, 2048)) * scales
+
+    @pytest.mark.filterwarnings("ignore::faceeval.metrics.SmallSampleWarning")
+    @pytest.mark.parametrize(("n", "expected"), INDEPENDENT)
+    def test_independent_sets_of_one_distribution(self, n, expected):
+        # one draw scatters by a hundredth; the table has two or three digits
+        assert frechet_distance(self.sample(1, n), self.sample(2, n)) == pytest.approx(expected, rel=0.03)
+
+    @pytest.mark.filterwarnings("ignore::faceeval.metrics.SmallSampleWarning")
+    @pytest.mark.parametrize(("n", "noise", "expected"), PAIRED)
+    def test_paired_sets_share_their_noise(self, n, noise, expected):
+        x, e = self.sample(1, n), self.sample(2, n)
+        assert frechet_distance(x, (x + noise * e) / np.sqrt(1 + noise**2)) == pytest.approx(expected, rel=0.03)
+
+
 class TestProperties:
     @FEW
-    @given(SEEDS)
-    def test_symmetric_and_not_negative(self, seed):
-        a, b = features(seed), features(seed + 1, n=70)
-        assert frechet_distance(a, b) >= 0
-        assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-10, abs=1e-10)
+    @given(SEEDS, st.sampled_from([(60, 6), (60, 60), (12, 40)]))
+    @pytest.mark.filterwarnings("ignore::faceeval.metrics.SmallSampleWarning")
+    def test_symmetric_to_the_last_bit_and_not_negative(self, seed, shape):
+        a, b = features(seed, *shape), features(seed + 1, 70, shape[1])
+        stats = GaussianStats.from_features(a), GaussianStats.from_features(b)
+        for first, second in ((a, b), stats, (a, stats[1])):
+            assert frechet_distance(first, second) == frechet_distance(second, first) >= 0
 
     @FEW
     @given(SEEDS, st.sampled_from([(60, 6), (40, 40), (12, 40), (300, 20)]))
@@ -158,6 +228,36 @@ class TestPCA:
         assert frechet_distance_pca(real, generated, k=20) < full
         with pytest.raises(InputError, match="k = 22 for 22 images"):
             frechet_distance_pca(real, generated, k=22)
+
+    def test_as_many_components_as_images_are_refused(self):
+        # Face Attribute Inversion reduces to 1,024: it cannot have fitted on 1,000 images
+        real = GaussianStats(1000, np.zeros(1100), np.eye(1100))
+        with pytest.raises(InputError, match="between 1 and 999 components"):
+            frechet_distance_pca(real, real, k=1024, fit="real")
+
+    @pytest.mark.filterwarnings("ignore::faceeval.metrics.SmallSampleWarning")
+    def test_one_side_alone_hides_what_only_the_other_has(self):
+        real, generated = features(1, 40, 90), features(2, 40, 90, shift=0.1)
+        full = frechet_distance(real, generated)
+        on_real, pooled = (frechet_distance_pca(real, generated, 39, fit) for fit in ("real", "pooled"))
+        assert on_real < pooled < full
+        assert frechet_distance_pca(real, generated, 79) == pytest.approx(full, rel=1e-10)
+
+    @FEW
+    @given(SEEDS)
+    def test_symmetric_where_the_fit_is(self, seed):
+        a, b, outside = features(seed), features(seed + 1, n=70), features(seed + 2, n=80)
+        for fit, reference in (("pooled", None), ("reference", outside)):
+            there = frechet_distance_pca(a, b, 3, fit, reference)
+            assert frechet_distance_pca(b, a, 3, fit, reference) == pytest.approx(there, rel=1e-9)
+
+    def test_pooling_needs_the_numbers_of_images(self):
+        stats = GaussianStats.from_features(features(1))
+        unknown = GaussianStats.uncounted(stats.mean, stats.cov)
+        with pytest.raises(InputError, match="known number of images"):
+            frechet_distance_pca(stats, unknown, 3)
+        wanted = frechet_distance_pca(features(2), stats, 3, "reference", stats)
+        assert frechet_distance_pca(features(2), unknown, 3, "reference", unknown) == pytest.approx(wanted, rel=1e-12)
 
     def test_fit_changes_the_value_and_statistics_do_not(self):
         real, generated = features(1, 80, 12), features(2, 90, 12, shift=0.5)
@@ -216,6 +316,8 @@ class TestRefused:
     def test_other_dimension(self):
         with pytest.raises(InputError, match="6 \\(real\\) and 5 \\(generated\\)"):
             frechet_distance(features(1), features(1, dim=5))
+        with pytest.raises(InputError, match="6 \\(real\\) and 5 \\(generated\\)"):
+            frechet_distance_pca(features(1), features(1, dim=5), 2)
 
     def test_indefinite_covariance(self):
         broken = gaussian([0, 0], [[1, 2], [2, 1]])
@@ -223,8 +325,12 @@ class TestRefused:
             frechet_distance(broken, broken)
 
     def test_small_sets_are_warned_of_and_others_are_not(self):
-        with pytest.warns(SmallSampleWarning, match="real: 6 images for 6 dimensions"):
+        with pytest.warns(SmallSampleWarning, match="real: 6 images for 6 dimensions; from sample size alone"):
             frechet_distance(features(1, n=6), features(2))
+        both = "real: 6 images for 6 dimensions and generated: 5 images for 6 dimensions"
+        with pytest.warns(SmallSampleWarning, match=both) as caught:
+            frechet_distance(features(1, n=6), features(2, n=5))
+        assert caught[0].filename == __file__
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             frechet_distance(features(1, n=7), features(2, n=7))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The same numbers as pytorch-fid's statistics step and scikit-learn's exact PCA."""
+"""The same numbers as pytorch-fid, scikit-learn's exact PCA and, in the extra ``parity``, three other tools."""
 
 import numpy as np
 import pytest
@@ -63,3 +63,38 @@ class TestScikitLearn:
         expected = frechet_distance(pca.transform(real), pca.transform(generated))
         value = frechet_distance_pca(real, generated, 24, fit, outside if fit == "reference" else None)
         assert value == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parity
+@pytest.mark.filterwarnings("ignore:The `disp` argument:DeprecationWarning")
+class TestOtherTools:
+    """Statistics of 400 images of 128 dimensions, both of full rank: there they are exact too."""
+
+    @pytest.fixture
+    def stats(self):
+        return [GaussianStats.from_features(features(seed, 400, 128, seed / 50)) for seed in (1, 2)]
+
+    def test_torch_fidelity(self, stats):
+        metric = pytest.importorskip("torch_fidelity.metric_fid")
+        sides = ({"mu": side.mean, "sigma": side.cov} for side in stats)
+        theirs = metric.fid_statistics_to_metric(*sides, verbose=False)[metric.KEY_METRIC_FID]
+        assert frechet_distance(*stats) == pytest.approx(theirs, abs=1e-9)
+
+    def test_torchmetrics(self, stats):
+        fid, torch = pytest.importorskip("torchmetrics.image.fid"), pytest.importorskip("torch")
+        theirs = fid._compute_fid(*(torch.from_numpy(array) for side in stats for array in (side.mean, side.cov)))
+        assert frechet_distance(*stats) == pytest.approx(float(theirs), abs=1e-9)
+
+    @pytest.mark.skipif(Version(scipy.__version__) >= Version("1.18"), reason="clean-fid 0.1 calls sqrtm(disp=...)")
+    def test_clean_fid(self, stats):
+        cleanfid = pytest.importorskip("cleanfid.fid")
+        theirs = cleanfid.frechet_distance(stats[0].mean, stats[0].cov, stats[1].mean, stats[1].cov)
+        assert frechet_distance(*stats) == pytest.approx(theirs, abs=1e-9)
+
+    def test_eigenvalues_of_the_product_are_off_below_d(self):
+        metric = pytest.importorskip("torch_fidelity.metric_fid")
+        x = features(3, 60, 128)
+        side = GaussianStats.from_features(x)
+        theirs = metric.fid_statistics_to_metric(*[{"mu": side.mean, "sigma": side.cov}] * 2, verbose=False)
+        with pytest.warns(UserWarning, match="60 images for 128 dimensions"):
+            assert frechet_distance(x, x) < 1e-12 < abs(theirs[metric.KEY_METRIC_FID])
