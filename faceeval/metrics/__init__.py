@@ -6,6 +6,13 @@ One module for each question: ``realism``, ``quality``, ``attribute``, ``preserv
 tensors on any device and of any float type; values come back in float64.
 """
 
+from faceeval.metrics.attack import (
+    ATTACK_THRESHOLDS,
+    AttackBudget,
+    AttackResult,
+    feature_attack,
+    shuffled_perturbation,
+)
 from faceeval.metrics.attribute import (
     balanced_accuracy,
     flip_accuracy,
@@ -16,11 +23,25 @@ from faceeval.metrics.attribute import (
     preservation_error,
     preservation_error_to_labels,
 )
+from faceeval.metrics.bias import frechet_distance_bias
 from faceeval.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_mean, bootstrap_statistic
 from faceeval.metrics.compare import Comparison, compare, compare_all
 from faceeval.metrics.conflicts import CONFLICTS, contradictions, excluded_columns, labels_after_edit
 from faceeval.metrics.crossfit import JudgedEdits, cross_fitted_fidelity, cross_fitted_realness
+from faceeval.metrics.detection import (
+    DetectionSummary,
+    detection_ablations,
+    detection_accuracy,
+    detection_summary,
+    distance_detection,
+    reconstruction_distance,
+)
 from faceeval.metrics.editing import EditSummary, edit_summary
+from faceeval.metrics.extrapolation import (
+    FrechetExtrapolation,
+    frechet_distance_extrapolation,
+    frechet_distance_infinity,
+)
 from faceeval.metrics.facenet_loop import FacenetSummary, OutsideGridWarning, facenet_summary
 from faceeval.metrics.fidelity import (
     EditCountFidelity,
@@ -50,6 +71,18 @@ from faceeval.metrics.identification import (
 )
 from faceeval.metrics.identity import identity_similarity, pair_similarity, verification_auc
 from faceeval.metrics.jackknife import JackknifeEstimate, jackknife_statistic
+from faceeval.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_subsets
+from faceeval.metrics.linked import grouped_folds, linked_groups
+from faceeval.metrics.manifold import (
+    ManifoldScores,
+    expected_coverage,
+    manifold_coverage,
+    manifold_density,
+    manifold_precision,
+    manifold_recall,
+    manifold_scores,
+)
+from faceeval.metrics.neighbours import DuplicateWarning
 from faceeval.metrics.paired_tests import holm, sign_flip_p_value
 from faceeval.metrics.perceptual import feature_map_distance, perceptual_distance
 from faceeval.metrics.preservation import (
@@ -82,26 +115,35 @@ from faceeval.metrics.roc import (
     wilson_interval,
 )
 from faceeval.metrics.table import METRICS, MetricSpec
+from faceeval.metrics.texture import lbp_features, lbp_labels
 from faceeval.metrics.thresholds import HeldOutAccuracy, best_threshold, held_out_accuracy
 from faceeval.metrics.verification import VerificationSummary, verification_summary, verify_embeddings
 
 __all__ = [
+    "ATTACK_THRESHOLDS",
     "CONFLICTS",
     "METRICS",
+    "AttackBudget",
+    "AttackResult",
     "Comparison",
     "DFNSummary",
+    "DetectionSummary",
+    "DuplicateWarning",
     "EditCountFidelity",
     "EditSummary",
     "FacenetSummary",
     "FidelityMatrix",
     "FidelitySummary",
     "FoldAccuracies",
+    "FrechetExtrapolation",
     "GaussianStats",
     "HeldOutAccuracy",
     "IdentificationSummary",
     "Interval",
     "JackknifeEstimate",
     "JudgedEdits",
+    "KernelDistance",
+    "ManifoldScores",
     "MetricSpec",
     "OperatingPoint",
     "OutsideGridWarning",
@@ -126,13 +168,19 @@ __all__ = [
     "cross_fitted_fidelity",
     "cross_fitted_realness",
     "cumulative_match",
+    "detection_ablations",
+    "detection_accuracy",
+    "detection_summary",
     "dfn_ratios",
     "dfn_summary",
+    "distance_detection",
     "edit_summary",
     "equal_error_rate",
     "error_versus_reject",
     "excluded_columns",
+    "expected_coverage",
     "facenet_summary",
+    "feature_attack",
     "feature_map_distance",
     "fidelity_by_edit_count",
     "fidelity_score",
@@ -141,7 +189,11 @@ __all__ = [
     "flip_success",
     "fold_standard_error",
     "frechet_distance",
+    "frechet_distance_bias",
+    "frechet_distance_extrapolation",
+    "frechet_distance_infinity",
     "frechet_distance_pca",
+    "grouped_folds",
     "held_out_accuracy",
     "holm",
     "ideal_fidelity",
@@ -149,8 +201,18 @@ __all__ = [
     "identification_summary",
     "identity_similarity",
     "jackknife_statistic",
+    "kernel_distance",
+    "kernel_distance_subsets",
     "labels_after_edit",
+    "lbp_features",
+    "lbp_labels",
     "legacy_fidelity_matrix",
+    "linked_groups",
+    "manifold_coverage",
+    "manifold_density",
+    "manifold_precision",
+    "manifold_recall",
+    "manifold_scores",
     "nearest_neighbours",
     "operating_point",
     "pair_similarity",
@@ -167,6 +229,7 @@ __all__ = [
     "quantise",
     "rank_k_accuracy",
     "realness",
+    "reconstruction_distance",
     "retrieval_angle_error",
     "retrieval_attribute_accuracy",
     "retrieval_precision",
@@ -174,6 +237,7 @@ __all__ = [
     "rmse_pixel_global",
     "rmse_pixel_mean",
     "roc_points",
+    "shuffled_perturbation",
     "sign_flip_p_value",
     "ssim",
     "tar_at_far",

@@ -48,9 +48,16 @@ FEATURES, LOGITS, CLASSES = normal(40, 4), normal(8, 5), np.array([0, 1, 1, 2, 2
 APART = np.arange(12) % 2 + normal(12) / 10
 KINDS = np.arange(40) % 3
 CLUSTERS = FEATURES + 50.0 * np.eye(4)[KINDS]
+ATTACKED = normal(12, 3) + 9.0 * (np.arange(12) % 2)[:, None]
 CASES = {
     "frechet_distance": Case((FEATURES, FEATURES), 0, paired=False),
     "frechet_distance_pca": Case((FEATURES, FEATURES), 0, (2,), paired=False),
+    "frechet_distance_infinity": Case((np.ones((40, 4)), np.ones((40, 4))), 0, paired=False),
+    "kernel_distance": Case((np.ones((40, 4)), np.ones((40, 4))), 0, paired=False),
+    "manifold_precision": Case((FEATURES, FEATURES), 1, paired=False),
+    "manifold_recall": Case((FEATURES, FEATURES), 1, paired=False),
+    "manifold_density": Case((FEATURES, FEATURES), 1, paired=False),
+    "manifold_coverage": Case((FEATURES, FEATURES), 1, paired=False),
     "dfn_ratios": Case((FEATURES, FEATURES), 1),
     "flip_accuracy": Case((LOGITS[:, 0], LOGITS[:, 0] > 0), 1),
     "preservation_accuracy": Case((LOGITS, LOGITS), 1, ([1],)),
@@ -80,6 +87,8 @@ CASES = {
     "counterfactual_error": Case((pictures(), pictures(), regions()), 0),
     "fidelity_score": Case((np.zeros(6),), 0.5),
     "cross_fitted_realness": Case((FEATURES, FEATURES), 0.5),
+    "detection_accuracy": Case((ATTACKED, np.arange(12) % 2, np.arange(12) // 4), 1),
+    "reconstruction_distance": Case((FEATURES, FEATURES), 0),
 }
 each = pytest.mark.parametrize("name", METRICS)
 
