@@ -8,7 +8,7 @@ import sys
 import typer
 
 from faceeval import __version__
-from faceeval.cli import data, lists, report, score, train
+from faceeval.cli import data, lists, metric, report, score, train
 from faceeval.cli.console import show_error, stdout
 from faceeval.errors import FaceevalError
 
@@ -24,6 +24,7 @@ app.command("train")(train.train)
 app.command("report")(report.report)
 app.command("list")(lists.list_names)
 app.add_typer(data.app, name="data")
+app.add_typer(metric.app, name="metric")
 
 
 def _version(value: bool) -> None:
