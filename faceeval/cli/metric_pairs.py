@@ -110,13 +110,9 @@ def rmse(
     def numbers(values: NDArray[np.float64]) -> list[Number]:
         rooted, absolute = values.T
         return [
-            _mean("rmse_pixel_mean", "mean of the images' RMSE", rooted, "pixel_rmse", seed),
-            Number(
-                "rmse_pixel_global", "root over all pixels", float(np.sqrt((rooted**2).mean())), metric="pixel_rmse"
-            ),
-            Number(
-                "rms_of_image_l1", "root mean square of L1", float(np.sqrt((absolute**2).mean())), metric="pixel_rmse"
-            ),
+            _mean("rmse_pixel_mean", "mean of the images' RMSE", rooted, "rmse_pixel_mean", seed),
+            Number("rmse_pixel_global", "root over all pixels", float(np.sqrt((rooted**2).mean()))),
+            Number("rms_of_image_l1", "root mean square of L1", float(np.sqrt((absolute**2).mean()))),
             Number("rmse_median", "median of the images' RMSE", float(np.median(rooted)), metric="pixel_rmse"),
         ]
 
