@@ -37,6 +37,15 @@ from faceeval.metrics.detection import (
     reconstruction_distance,
 )
 from faceeval.metrics.editing import EditSummary, edit_summary
+from faceeval.metrics.expression import (
+    EXPRESSION_MLP,
+    EXPRESSION_MLP_FOUR_LAYERS,
+    EXPRESSIONS,
+    ExpressionSummary,
+    class_weights,
+    expression_auc,
+    one_vs_rest_auc,
+)
 from faceeval.metrics.extrapolation import (
     FrechetExtrapolation,
     frechet_distance_extrapolation,
@@ -82,6 +91,7 @@ from faceeval.metrics.manifold import (
     manifold_recall,
     manifold_scores,
 )
+from faceeval.metrics.mlp import MLPSettings
 from faceeval.metrics.neighbours import DuplicateWarning
 from faceeval.metrics.paired_tests import holm, sign_flip_p_value
 from faceeval.metrics.perceptual import feature_map_distance, perceptual_distance
@@ -93,6 +103,7 @@ from faceeval.metrics.preservation import (
     psnr,
     ssim,
 )
+from faceeval.metrics.probes import LEAKAGE_MLP, LeakageSummary, identity_leakage
 from faceeval.metrics.quality import DFNSummary, RejectCurve, dfn_ratios, dfn_summary, error_versus_reject
 from faceeval.metrics.realism import SmallSampleWarning, frechet_distance, frechet_distance_pca
 from faceeval.metrics.reconstruction import quantise, rms_of_image_l1, rmse_pixel_global, rmse_pixel_mean
@@ -122,6 +133,10 @@ from faceeval.metrics.verification import VerificationSummary, verification_summ
 __all__ = [
     "ATTACK_THRESHOLDS",
     "CONFLICTS",
+    "EXPRESSIONS",
+    "EXPRESSION_MLP",
+    "EXPRESSION_MLP_FOUR_LAYERS",
+    "LEAKAGE_MLP",
     "METRICS",
     "AttackBudget",
     "AttackResult",
@@ -131,6 +146,7 @@ __all__ = [
     "DuplicateWarning",
     "EditCountFidelity",
     "EditSummary",
+    "ExpressionSummary",
     "FacenetSummary",
     "FidelityMatrix",
     "FidelitySummary",
@@ -143,6 +159,8 @@ __all__ = [
     "JackknifeEstimate",
     "JudgedEdits",
     "KernelDistance",
+    "LeakageSummary",
+    "MLPSettings",
     "ManifoldScores",
     "MetricSpec",
     "OperatingPoint",
@@ -160,6 +178,7 @@ __all__ = [
     "chance_angle_error",
     "chance_attribute_accuracy",
     "chance_precision",
+    "class_weights",
     "compare",
     "compare_all",
     "consecutive_folds",
@@ -179,6 +198,7 @@ __all__ = [
     "error_versus_reject",
     "excluded_columns",
     "expected_coverage",
+    "expression_auc",
     "facenet_summary",
     "feature_attack",
     "feature_map_distance",
@@ -199,6 +219,7 @@ __all__ = [
     "ideal_fidelity",
     "identification_ranks",
     "identification_summary",
+    "identity_leakage",
     "identity_similarity",
     "jackknife_statistic",
     "kernel_distance",
@@ -214,6 +235,7 @@ __all__ = [
     "manifold_recall",
     "manifold_scores",
     "nearest_neighbours",
+    "one_vs_rest_auc",
     "operating_point",
     "pair_similarity",
     "per_class_recall",

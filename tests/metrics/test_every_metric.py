@@ -13,7 +13,7 @@ import torch
 
 import faceeval.metrics
 from faceeval.errors import InputError
-from faceeval.metrics import METRICS
+from faceeval.metrics import METRICS, MLPSettings
 
 ROOT = Path(__file__).parents[2]
 DIRECTIONS = {"higher", "lower", "near 1"}
@@ -24,12 +24,14 @@ class Case:
     """Arguments that run over images, what they give when perfect, and arguments that do not."""
 
     arguments: tuple[np.ndarray, ...]
-    perfect: float
+    perfect: float | np.ndarray
     fixed: tuple[object, ...] = ()
     paired: bool = True
+    field: str = ""  # the number among several that function gives
 
     def call(self, function: Callable, *arguments):
-        return function(*(arguments or self.arguments), *self.fixed)
+        value = function(*(arguments or self.arguments), *self.fixed)
+        return getattr(value, self.field) if self.field else value
 
 
 def normal(*shape):
@@ -49,6 +51,9 @@ APART = np.arange(12) % 2 + normal(12) / 10
 KINDS = np.arange(40) % 3
 CLUSTERS = FEATURES + 50.0 * np.eye(4)[KINDS]
 ATTACKED = normal(12, 3) + 9.0 * (np.arange(12) % 2)[:, None]
+AFFECT, RANKS = (np.sin(FEATURES[:, :2]) + 1) / 2, np.tile([2, 1, 3], (6, 1))
+PROBE = MLPSettings(hidden=(8,), epochs=30, batch=16, learning_rate=0.01)
+NOT_PER_IMAGE = {"per_class_recall", "one_vs_rest_auc", "rank_score"}  # one value for each class or method
 CASES = {
     "frechet_distance": Case((FEATURES, FEATURES), 0, paired=False),
     "frechet_distance_pca": Case((FEATURES, FEATURES), 0, (2,), paired=False),
@@ -89,6 +94,8 @@ CASES = {
     "cross_fitted_realness": Case((FEATURES, FEATURES), 0.5),
     "detection_accuracy": Case((ATTACKED, np.arange(12) % 2, np.arange(12) // 4), 1),
     "reconstruction_distance": Case((FEATURES, FEATURES), 0),
+    "identity_leakage": Case((CLUSTERS, KINDS, CLUSTERS, np.arange(40)), 1, (PROBE,), field="leakage"),
+    "one_vs_rest_auc": Case((np.eye(3)[KINDS], KINDS), 1),
 }
 each = pytest.mark.parametrize("name", METRICS)
 
@@ -113,7 +120,7 @@ def test_order_of_images_does_not_matter(name):
         *case.arguments[1:],
     ]  # not perfect, so that there is an order to lose
     value, moved = (np.asarray(case.call(function, *a)) for a in (first, [x[order] for x in first]))
-    per_image = value.ndim and name != "per_class_recall"
+    per_image = value.ndim and name not in NOT_PER_IMAGE
     assert moved == pytest.approx(value[order] if per_image else value, rel=1e-9, abs=1e-9)
 
 
