@@ -95,6 +95,7 @@ from faceeval.metrics.mlp import MLPSettings
 from faceeval.metrics.neighbours import DuplicateWarning
 from faceeval.metrics.paired_tests import holm, sign_flip_p_value
 from faceeval.metrics.perceptual import feature_map_distance, perceptual_distance
+from faceeval.metrics.pose import OpenFacePose, PoseSummary, openface_pose, pose_error, pose_summary
 from faceeval.metrics.preservation import (
     background_error,
     counterfactual_error,
@@ -128,6 +129,13 @@ from faceeval.metrics.roc import (
 from faceeval.metrics.table import METRICS, MetricSpec
 from faceeval.metrics.texture import lbp_features, lbp_labels
 from faceeval.metrics.thresholds import HeldOutAccuracy, best_threshold, held_out_accuracy
+from faceeval.metrics.triplet import (
+    expression_distance,
+    expression_triplets,
+    style_triplets,
+    triplet_accuracy,
+    unit_affect,
+)
 from faceeval.metrics.verification import VerificationSummary, verification_summary, verify_embeddings
 
 __all__ = [
@@ -163,8 +171,10 @@ __all__ = [
     "MLPSettings",
     "ManifoldScores",
     "MetricSpec",
+    "OpenFacePose",
     "OperatingPoint",
     "OutsideGridWarning",
+    "PoseSummary",
     "ROCPoints",
     "RejectCurve",
     "SmallSampleWarning",
@@ -199,6 +209,8 @@ __all__ = [
     "excluded_columns",
     "expected_coverage",
     "expression_auc",
+    "expression_distance",
+    "expression_triplets",
     "facenet_summary",
     "feature_attack",
     "feature_map_distance",
@@ -236,12 +248,15 @@ __all__ = [
     "manifold_scores",
     "nearest_neighbours",
     "one_vs_rest_auc",
+    "openface_pose",
     "operating_point",
     "pair_similarity",
     "per_class_recall",
     "perceptual_distance",
     "pixel_l1_error",
     "pixel_rmse",
+    "pose_error",
+    "pose_summary",
     "preservation_accuracy",
     "preservation_accuracy_to_labels",
     "preservation_error",
@@ -262,7 +277,10 @@ __all__ = [
     "shuffled_perturbation",
     "sign_flip_p_value",
     "ssim",
+    "style_triplets",
     "tar_at_far",
+    "triplet_accuracy",
+    "unit_affect",
     "verification_accuracy",
     "verification_auc",
     "verification_folds",

@@ -24,6 +24,7 @@ from faceeval.metrics import (
     kernel,
     manifold,
     perceptual,
+    pose,
     preservation,
     probes,
     quality,
@@ -31,6 +32,7 @@ from faceeval.metrics import (
     reconstruction,
     retrieval,
     roc,
+    triplet,
 )
 
 
@@ -428,6 +430,33 @@ METRICS: Mapping[str, MetricSpec] = MappingProxyType(
             "probability, 0..1; 0.5 is chance",
             1,
             "Browatzki and Wallraven 2019, Table 3",
+        ),
+        "pose_error": MetricSpec(
+            pose.pose_error,
+            "Does the face look the way it should?",
+            ("reference angles", "estimated angles"),
+            "lower",
+            "degrees, 0..180",
+            1,
+            "Browatzki and Wallraven 2019, section 5.3.1",
+        ),
+        "expression_distance": MetricSpec(
+            triplet.expression_distance,
+            "How far are two expressions apart?",
+            ("first affect", "first labels", "second affect", "second labels"),
+            "lower",
+            "squared units of valence and arousal, 0..2.25",
+            1,
+            "Browatzki and Wallraven 2019, eq. (13), as meant: 1 - delta",
+        ),
+        "triplet_accuracy": MetricSpec(
+            triplet.triplet_accuracy,
+            "Are like faces nearer than unlike ones?",
+            ("anchor embeddings", "positive embeddings", "negative embeddings"),
+            "higher",
+            "share, 0..1; 0.5 is chance",
+            1,
+            "Vemulapalli and Agarwala 2019",
         ),
     }
 )

@@ -96,6 +96,9 @@ CASES = {
     "reconstruction_distance": Case((FEATURES, FEATURES), 0),
     "identity_leakage": Case((CLUSTERS, KINDS, CLUSTERS, np.arange(40)), 1, (PROBE,), field="leakage"),
     "one_vs_rest_auc": Case((np.eye(3)[KINDS], KINDS), 1),
+    "pose_error": Case((100 * FEATURES[:, :3], 100 * FEATURES[:, :3]), 0),
+    "expression_distance": Case((AFFECT, KINDS, AFFECT, KINDS), 0),
+    "triplet_accuracy": Case((FEATURES, FEATURES, FEATURES + 1), 1),
 }
 each = pytest.mark.parametrize("name", METRICS)
 
