@@ -106,6 +106,7 @@ from faceeval.metrics.preservation import (
 )
 from faceeval.metrics.probes import LEAKAGE_MLP, LeakageSummary, identity_leakage
 from faceeval.metrics.quality import DFNSummary, RejectCurve, dfn_ratios, dfn_summary, error_versus_reject
+from faceeval.metrics.ranks import rank_score, rank_to_percent, tied_ranks
 from faceeval.metrics.realism import SmallSampleWarning, frechet_distance, frechet_distance_pca
 from faceeval.metrics.reconstruction import quantise, rms_of_image_l1, rmse_pixel_global, rmse_pixel_mean
 from faceeval.metrics.retrieval import (
@@ -126,6 +127,7 @@ from faceeval.metrics.roc import (
     tar_at_far,
     wilson_interval,
 )
+from faceeval.metrics.study import FriedmanTest, StudySummary, friedman_test, kendall_w, study_summary
 from faceeval.metrics.table import METRICS, MetricSpec
 from faceeval.metrics.texture import lbp_features, lbp_labels
 from faceeval.metrics.thresholds import HeldOutAccuracy, best_threshold, held_out_accuracy
@@ -160,6 +162,7 @@ __all__ = [
     "FidelitySummary",
     "FoldAccuracies",
     "FrechetExtrapolation",
+    "FriedmanTest",
     "GaussianStats",
     "HeldOutAccuracy",
     "IdentificationSummary",
@@ -178,6 +181,7 @@ __all__ = [
     "ROCPoints",
     "RejectCurve",
     "SmallSampleWarning",
+    "StudySummary",
     "VerificationSummary",
     "background_error",
     "balanced_accuracy",
@@ -225,6 +229,7 @@ __all__ = [
     "frechet_distance_extrapolation",
     "frechet_distance_infinity",
     "frechet_distance_pca",
+    "friedman_test",
     "grouped_folds",
     "held_out_accuracy",
     "holm",
@@ -234,6 +239,7 @@ __all__ = [
     "identity_leakage",
     "identity_similarity",
     "jackknife_statistic",
+    "kendall_w",
     "kernel_distance",
     "kernel_distance_subsets",
     "labels_after_edit",
@@ -265,6 +271,8 @@ __all__ = [
     "psnr",
     "quantise",
     "rank_k_accuracy",
+    "rank_score",
+    "rank_to_percent",
     "realness",
     "reconstruction_distance",
     "retrieval_angle_error",
@@ -277,8 +285,10 @@ __all__ = [
     "shuffled_perturbation",
     "sign_flip_p_value",
     "ssim",
+    "study_summary",
     "style_triplets",
     "tar_at_far",
+    "tied_ranks",
     "triplet_accuracy",
     "unit_affect",
     "verification_accuracy",

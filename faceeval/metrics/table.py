@@ -28,10 +28,12 @@ from faceeval.metrics import (
     preservation,
     probes,
     quality,
+    ranks,
     realism,
     reconstruction,
     retrieval,
     roc,
+    study,
     triplet,
 )
 
@@ -457,6 +459,24 @@ METRICS: Mapping[str, MetricSpec] = MappingProxyType(
             "share, 0..1; 0.5 is chance",
             1,
             "Vemulapalli and Agarwala 2019",
+        ),
+        "rank_score": MetricSpec(
+            ranks.rank_score,
+            "Which method do people prefer?",
+            ("ranks",),
+            "higher",
+            "per cent, 0..100; 50 on average",
+            1,
+            "Sun et al., M-AAE, Table 3",
+        ),
+        "kendall_w": MetricSpec(
+            study.kendall_w,
+            "Do the raters agree?",
+            ("ranks",),
+            "higher",
+            "coefficient, 0..1",
+            1,
+            "Kendall and Babington Smith 1939",
         ),
     }
 )

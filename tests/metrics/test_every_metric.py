@@ -99,6 +99,8 @@ CASES = {
     "pose_error": Case((100 * FEATURES[:, :3], 100 * FEATURES[:, :3]), 0),
     "expression_distance": Case((AFFECT, KINDS, AFFECT, KINDS), 0),
     "triplet_accuracy": Case((FEATURES, FEATURES, FEATURES + 1), 1),
+    "rank_score": Case((RANKS,), np.array([50.0, 100.0, 0.0])),
+    "kendall_w": Case((RANKS,), 1),
 }
 each = pytest.mark.parametrize("name", METRICS)
 
