@@ -121,6 +121,7 @@ def test_the_json_holds_what_the_number_depends_on(run: Run, sets: tuple[Path, P
         record = found["inputs"][side]
         assert (record["path"], record["kind"], record["n"], record["skipped"]) == (str(path), "folder", 12, 0)
         assert len(record["pixels_sha256"]) == 64
+        assert record["device"] in ("cpu", "cuda")
     assert "faceeval metric fid" in found["command"]
     assert any("compare only" in text or "biased" in text for text in found["notes"])
 
@@ -315,13 +316,14 @@ def test_verification_in_facenets_way(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_study_of_raters(run: Run, tmp_path: Path) -> None:
-    lines = ["rater,item,ours,theirs,input", *(f"r{i},1,1,2,3" for i in range(11)), "late,1,1,,2"]
+    lines = ["rater,item,ours,theirs,[input]", *(f"r{i},1,1,2,3" for i in range(11)), "late,1,1,,2"]
     (tmp_path / "ranks.csv").write_text("\n".join(lines))
     found = answer(run, "study", tmp_path / "ranks.csv")
-    assert [found["values"][f"percent {name}"]["value"] for name in ("ours", "theirs", "input")] == [100, 50, 0]
+    assert [found["values"][f"percent {name}"]["value"] for name in ("ours", "theirs", "[input]")] == [100, 50, 0]
     assert found["values"]["kendall_w"]["value"] == 1.0
     assert found["details"]["n_dropped"] == 1
     assert any("dropped" in text for text in found["notes"])
+    assert "[input]" in run("study", tmp_path / "ranks.csv")[1]
 
 
 def test_errors_are_three_lines_and_cost_no_network(run: Run, sets: tuple[Path, Path], tmp_path: Path) -> None:

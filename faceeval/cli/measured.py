@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from rich.markup import escape
+
 from faceeval import __version__
 from faceeval.cli.console import note, stdout, table
 
@@ -88,7 +90,7 @@ def heard(notes: list[str]) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         yield
-    notes += dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning))
+    notes += dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning | RuntimeWarning))
 
 
 def show(found: Measured, *, as_json: bool, quiet: bool, began: float) -> None:
@@ -106,7 +108,12 @@ def show(found: Measured, *, as_json: bool, quiet: bool, began: float) -> None:
     else:
         spans = any(number.low is not None for number in found.numbers)
         rows = [_cells(number, spans) for number in found.numbers]
-        table(found.title, ("", "value", "95 % interval", "unit") if spans else ("", "value", "unit"), rows, right=(1,))
+        table(
+            escape(found.title),
+            ("", "value", "95 % interval", "unit") if spans else ("", "value", "unit"),
+            rows,
+            right=(1,),
+        )
     if not quiet:
         for text in found.notes:
             note(f"note: {text}")
@@ -119,7 +126,7 @@ def _cells(number: Number, spans: bool) -> tuple[str, ...]:
     if number.low is not None and number.high is not None:
         span = f"{number.low:,.{number.digits}f} .. {number.high:,.{number.digits}f}"
     arrow = f" {ARROWS[row['better']]}" if row else ""
-    cells = (f"{number.label}{arrow}", f"{number.value:,.{number.digits}f}", *([span] if spans else []))
+    cells = (f"{escape(number.label)}{arrow}", f"{number.value:,.{number.digits}f}", *([span] if spans else []))
     return (*cells, str(row.get("unit", "")))
 
 

@@ -94,7 +94,7 @@ def load_look(sets: Sequence[Set], how: How, outputs: tuple[str, ...] | None = N
         device = "cuda" if torch.cuda.is_available() else "cpu"
     options: dict[str, Any] = {"resize": how.resize} if how.resize is not None else {}
     judge = load_judge(how.judge, weights_dir=how.weights_dir, device=device, batch_size=how.batch_size, **options)
-    return Look(judge, serving_output(judge, outputs or SERVES), how.batch_size)
+    return Look(judge, serving_output(judge, outputs or SERVES), how.batch_size, device)
 
 
 def check_writable(path: Path | None) -> None:

@@ -37,11 +37,13 @@ class Look:
         judge: The judge.
         output: The output, among ``judge.outputs``.
         batch_size: Images shown to it at a time.
+        device: Where it runs. Rounding depends on it, and on the batch size; both are recorded.
     """
 
     judge: Judge
     output: str
     batch_size: int = 32
+    device: str = "cpu"
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns a row, float32, for each of the images, uint8 (n, 3, H, W)."""
@@ -64,8 +66,8 @@ class SeenSet:
     Attributes:
         values: Features, (N, D), or their statistics.
         n: Number of images; None where a file of statistics does not say.
-        record: Where the set is and what was read: ``path``, ``kind``, ``n``, and for images ``skipped`` files and the
-            ``pixels_sha256`` of all pixels in order.
+        record: Where the set is and what was read: ``path``, ``kind``, ``n``; for images also how many files were
+            ``skipped``, the ``pixels_sha256`` of all pixels in order, and how they were looked at.
         made_with: What made the features; empty where a file does not say.
     """
 
@@ -216,8 +218,10 @@ def _rows(
 
 
 def _seen(source: ImageSource, values: Any, look: Look | None, pixels: str) -> SeenSet:
+    assert look is not None  # or nothing had been seen
     record = {"path": source.path, "kind": source.kind, "n": len(source), "skipped": source.skipped}
-    return SeenSet(values, len(source), {**record, "pixels_sha256": pixels}, look.made_with if look else {})
+    how = {"pixels_sha256": pixels, "batch_size": look.batch_size, "device": look.device}
+    return SeenSet(values, len(source), {**record, **how}, look.made_with)
 
 
 def _stored_features(given: StoredFeatures, least: int) -> SeenSet:
