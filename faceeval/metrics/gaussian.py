@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
 from faceeval.errors import InputError
@@ -58,8 +59,8 @@ class GaussianStats:
         if cov.shape != (len(mean), len(mean)):
             todo = "give mean (D,) and covariance (D, D) of the same features"
             raise InputError("a covariance as wide as the mean", f"{cov.shape} for {mean.shape}", todo)
-        variances = cov.diagonal()
-        if variances.min() < 0 or np.abs(cov - cov.T).max() > 1e-8 * variances.max():
+        variances, skew = cov.diagonal(), cov - cov.T
+        if variances.min() < 0 or max(skew.max(), -skew.min()) > 1e-8 * variances.max():
             todo = "give the sample covariance (numpy.cov of the features with rowvar=False)"
             raise InputError("a symmetric covariance with variances of at least 0", "another matrix", todo)
         object.__setattr__(self, "n", int(count))
@@ -168,9 +169,10 @@ class GaussianStats:
             raise InputError("statistics of a known number of images", "some of an unknown number", todo)
         n = self.n + other.n
         moved = other.mean - self.mean
-        scatter = (self.n - 1) * self.cov + (other.n - 1) * other.cov
-        scatter += np.outer(moved, moved * (self.n * other.n / n))
-        return GaussianStats(n, self.mean + moved * (other.n / n), _symmetric(scatter / (n - 1)))
+        cov = self.cov * ((self.n - 1) / (n - 1))
+        cov += other.cov * ((other.n - 1) / (n - 1))
+        cov += np.outer(moved, moved) * (self.n / n * (other.n / (n - 1)))
+        return GaussianStats(n, self.mean + moved * (other.n / n), cov)
 
     def project(self, components: ArrayLike, center: ArrayLike) -> GaussianStats:
         """Returns the statistics the features would have after ``(features - center) @ components.T``.
@@ -274,7 +276,10 @@ def principal_components(stats: GaussianStats, k: int, *, arbitrary: bool = Fals
     if int(k) != k or not 1 <= k <= most:
         got = f"k = {k} for {stats.n} images of {dim} dimensions"
         raise InputError(f"between 1 and {most} components", got, "lower k, or fit on more images")
-    values, vectors = np.linalg.eigh(stats.cov)
+    # in a copy that is overwritten: numpy.linalg.eigh holds a third and a fourth
+    values, vectors = scipy.linalg.eigh(
+        np.array(stats.cov, order="F"), driver="evd", overwrite_a=True, check_finite=False
+    )
     rank = int((values > dim * np.finfo(np.float64).eps * values[-1]).sum())
     if rank < k < dim and not arbitrary:
         got = f"k = {k}, where the set varies in {rank} directions only"
