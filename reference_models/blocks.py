@@ -7,9 +7,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 Output = Literal["image", "residual", "blend"]
+Upsampling = Literal["transposed", "bilinear"]
 # raw channels a generator must end with, by how its picture is made
 OUTPUT_CHANNELS: dict[str, int] = {"image": 3, "residual": 3, "blend": 4}
 
@@ -30,6 +30,25 @@ def instance_norm(channels: int, *, affine: bool) -> nn.GroupNorm:
 def reflect_conv(channels_in: int, channels_out: int, kernel: int) -> nn.Conv2d:
     """A convolution of stride 1 that keeps the size, with the border mirrored (ReflectionPad2d and Conv2d in one)."""
     return nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, padding_mode="reflect")
+
+
+def upsample(
+    channels_in: int, channels_out: int, kernel: int, kind: Upsampling, *, bias: bool = True
+) -> tuple[nn.Module, ...]:
+    """Layers that double height and width.
+
+    Args:
+        channels_in: Channels of the input.
+        channels_out: Channels of the output.
+        kernel: Of the transposed convolution, 3 or 4.
+        kind: ``"transposed"``: one transposed convolution of stride 2, as the papers have it. ``"bilinear"``:
+            interpolation and a 3x3 convolution, which cannot leave the checkerboard that the uneven overlap of the
+            former does after short training (Odena et al., "Deconvolution and Checkerboard Artifacts", 2016).
+        bias: Whether the convolution has a bias.
+    """
+    if kind == "transposed":
+        return (nn.ConvTranspose2d(channels_in, channels_out, kernel, 2, 1, 4 - kernel, bias=bias),)
+    return nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(channels_in, channels_out, 3, 1, 1, bias=bias)
 
 
 class ResidualBlock(nn.Module):
@@ -93,17 +112,17 @@ def start_as_identity(head: nn.Module, output: Output) -> None:
     """Makes an untrained generator return nearly its input, where the form of its output allows that.
 
     Args:
-        head: Last layer of the generator.
+        head: The generator, or the part of it that ends with its last convolution.
         output: As in ``compose``. ``"image"`` is left alone; ``"residual"`` starts at zero; ``"blend"`` starts with a
             mask of 0.02, which still lets gradients reach both the mask and the new picture.
     """
-    if not isinstance(head, (nn.Conv2d, nn.ConvTranspose2d)) or head.bias is None:
-        return
+    last = [module for module in head.modules() if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d))][-1]
+    assert last.bias is not None
     with torch.no_grad():
         if output == "residual":
-            head.weight.zero_()
+            last.weight.zero_()
         elif output == "blend":
-            head.bias[3] = -4.0
+            last.bias[3] = -4.0
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -125,8 +144,3 @@ def flip_some(images: Tensor, generator: torch.Generator) -> Tensor:
 def leaky(slope: float = 0.2) -> nn.LeakyReLU:
     """Leaky ReLU that overwrites its input, as no other layer reads it."""
     return nn.LeakyReLU(slope, inplace=True)
-
-
-def pad_reflect(x: Tensor, border: int) -> Tensor:
-    """Mirrors the border of a map outwards by ``border`` pixels."""
-    return functional.pad(x, (border, border, border, border), mode="reflect")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
+from faceeval.atomic import write_whole
 from faceeval.errors import CheckpointError, InputError, MissingFileError, OutputError
 from faceeval.method import MethodCard
 from reference_models.recipe import Networks, config_from_dict
@@ -57,29 +57,6 @@ class Weights:
             weights_sha256=self.sha256,
             notes=self.stored.get("notes", {}),
         )
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Writes a file so that it is either whole or absent, even if the process dies or the disk is full.
-
-    Raises:
-        OutputError: It cannot be written; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True) if path.parent.is_dir() else None
-        raise OutputError(
-            f"a folder that can be written to, with room for {len(content) / 1e6:.1f} MB",
-            f"{path}: {error.strerror or error}",
-            "free some space or choose another output folder; nothing half-written was left",
-        ) from error
 
 
 def append_line(path: Path, line: str) -> None:
@@ -142,8 +119,8 @@ def save_weights(
         "config": asdict(config),
         "notes": dict(notes),
     }
-    write_atomic(path, content)
-    write_atomic(path.with_suffix(".json"), _json(card))
+    write_whole(path, content)
+    write_whole(path.with_suffix(".json"), _json(card))
     return path
 
 
@@ -156,7 +133,7 @@ def annotate(path: Path, **notes: Any) -> None:
     """
     card = _read_card(path.with_suffix(".json"))
     card["notes"] = {**card.get("notes", {}), **notes}
-    write_atomic(path.with_suffix(".json"), _json(card))
+    write_whole(path.with_suffix(".json"), _json(card))
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -18,17 +18,20 @@ from reference_models.blocks import (
     OUTPUT_CHANNELS,
     Output,
     ResidualBlock,
+    Upsampling,
     compose,
     initialise,
     instance_norm,
     leaky,
     reflect_conv,
     start_as_identity,
+    upsample,
 )
 from reference_models.checkpoint import load_weights
+from reference_models.history import from_history
 from reference_models.images import check_attribute, check_images, in_batches, to_uint8
-from reference_models.losses import changed_share, l1, lsgan_d, lsgan_g, ramped
-from reference_models.recipe import Batch, Networks, Terms, Training, Update, override
+from reference_models.losses import l1, lsgan_d, lsgan_g
+from reference_models.recipe import UNGUIDED, Batch, Guidance, Networks, Terms, Training, Update, override
 
 NAME = "cyclegan"
 PAPER = "Zhu, Park, Isola, Efros: Unpaired Image-to-Image Translation Using Cycle-Consistent Adversarial Networks"
@@ -52,9 +55,8 @@ class Config:
         lambda_idt: Weight of the identity mapping, as a share of ``lambda_cyc`` (section 5.2.5: 0.5); 0 leaves it out.
         pool: Made pictures kept from which the discriminators are shown some (section 4: 50); 0 shows the newest only.
         output: Form of the generators' picture, see ``blocks.compose``; the paper's is the image itself.
-        lambda_same: Weight of the share of changed pixels (``losses.changed_share``); not in the paper.
-        same_ramp: Share of the steps over which that weight grows from zero, so that a discriminator that knows
-            nothing yet is not outvoted.
+        upsampling: How the generators enlarge, see ``blocks.upsample``; the paper's are transposed convolutions.
+        guidance: What is added to the paper; nothing by default.
         training: Section 4: Adam at 2e-4, one image of each domain, half of the steps at full step size; the steps of
             200 epochs over the smaller domain are left to the user, so as many images are seen as FAI sees.
     """
@@ -69,8 +71,8 @@ class Config:
     lambda_idt: float = 0.5
     pool: int = 50
     output: Output = "image"
-    lambda_same: float = 0.0
-    same_ramp: float = 0.0
+    upsampling: Upsampling = "transposed"
+    guidance: Guidance = UNGUIDED
     training: Training = PAPER_TRAINING
 
 
@@ -80,21 +82,19 @@ SMALL = Config(
     width=16,
     n_blocks=2,
     d_width=12,
-    n_layers=3,
-    lambda_adv=4.0,
-    lambda_cyc=2.0,
-    lambda_idt=0.1,
+    lambda_adv=0.5,
+    lambda_cyc=5.0,
+    lambda_idt=0.0,
+    pool=0,
     output="blend",
-    lambda_same=0.2,
-    same_ramp=1.0,
-    training=Training(
-        steps=6000, batch_size=16, lr=4e-4, lr_d=4e-4, head_start=300, ema_decay=0.998, flip=True, precision="bf16"
-    ),
+    upsampling="bilinear",
+    guidance=Guidance(guided=True, lambda_features=2.0, lambda_same=0.8),
+    training=Training(steps=3000, batch_size=16, lr=3e-4, lr_d=8e-4, ema_decay=0.998, flip=True, precision="bf16"),
 )
 PRESETS: dict[str, Config] = {
     "paper": Config(),
     "small": SMALL,
-    "quick": override(SMALL, {"steps": 600, "head_start": 200, "ema_decay": 0.98}),
+    "quick": override(SMALL, {"steps": 400, "ema_decay": 0.98}),
 }
 
 
@@ -109,12 +109,12 @@ class Generator(nn.Module):
         width = config.width
         self.output = config.output
         self.layers = nn.Sequential(
-            *_normed(reflect_conv(3, width, 7)),
-            *_normed(nn.Conv2d(width, 2 * width, 3, 2, 1)),
-            *_normed(nn.Conv2d(2 * width, 4 * width, 3, 2, 1)),
+            *_normed(width, reflect_conv(3, width, 7)),
+            *_normed(2 * width, nn.Conv2d(width, 2 * width, 3, 2, 1)),
+            *_normed(4 * width, nn.Conv2d(2 * width, 4 * width, 3, 2, 1)),
             *[ResidualBlock(4 * width) for _ in range(config.n_blocks)],
-            *_normed(nn.ConvTranspose2d(4 * width, 2 * width, 3, 2, 1, 1)),
-            *_normed(nn.ConvTranspose2d(2 * width, width, 3, 2, 1, 1)),
+            *_normed(2 * width, *upsample(4 * width, 2 * width, 3, config.upsampling)),
+            *_normed(width, *upsample(2 * width, width, 3, config.upsampling)),
             reflect_conv(width, OUTPUT_CHANNELS[config.output], 7),
         )
 
@@ -123,9 +123,9 @@ class Generator(nn.Module):
         return compose(self.layers(x), x, self.output)
 
 
-def _normed(conv: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, nn.Module, nn.Module]:
+def _normed(channels: int, *convolution: nn.Module) -> tuple[nn.Module, ...]:
     """A convolution with instance norm and ReLU; the norm has no scale of its own, so the convolution has a bias."""
-    return conv, instance_norm(conv.out_channels, affine=False), nn.ReLU(inplace=True)
+    return *convolution, instance_norm(channels, affine=False), nn.ReLU(inplace=True)
 
 
 class Discriminator(nn.Module):
@@ -161,7 +161,7 @@ def build(config: Config, seed: int) -> Networks:
     for offset, network in enumerate(networks.values()):
         initialise(network, seed + offset)
     for name in ("to_positive", "to_negative"):
-        start_as_identity(list(networks[name].modules())[-1], config.output)
+        start_as_identity(networks[name], config.output)
     return networks
 
 
@@ -170,10 +170,7 @@ def build(config: Config, seed: int) -> Networks:
 
 def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
     """Maps each half of the batch to the other domain once; both updates share it."""
-    return {
-        "positive": networks["to_positive"](batch.negatives),
-        "negative": networks["to_negative"](batch.positives),
-    }
+    return {"edited": torch.cat([networks["to_positive"](batch.negatives), networks["to_negative"](batch.positives)])}
 
 
 def generator_loss(
@@ -181,21 +178,16 @@ def generator_loss(
 ) -> Terms:
     """Equation 3 as the generators see it, with the identity mapping of section 5.2.5; one sum over both directions."""
     to_positive, to_negative = networks["to_positive"], networks["to_negative"]
-    back, forth = to_negative(fakes["positive"]), to_positive(fakes["negative"])
+    positive, negative = torch.split(fakes["edited"], [len(batch.negatives), len(batch.positives)])
+    back, forth = to_negative(positive), to_positive(negative)
     terms = {
         "g_adversarial": config.lambda_adv
-        * (
-            lsgan_g(networks["judge_positive"](fakes["positive"]))
-            + lsgan_g(networks["judge_negative"](fakes["negative"]))
-        ),
+        * (lsgan_g(networks["judge_positive"](positive)) + lsgan_g(networks["judge_negative"](negative))),
         "g_cycle": config.lambda_cyc * (l1(back, batch.negatives) + l1(forth, batch.positives)),
     }
     if config.lambda_idt:
         same = l1(to_positive(batch.positives), batch.positives) + l1(to_negative(batch.negatives), batch.negatives)
         terms["g_identity"] = config.lambda_idt * config.lambda_cyc * same
-    if config.lambda_same:
-        changed = changed_share(fakes["positive"], batch.negatives) + changed_share(fakes["negative"], batch.positives)
-        terms["g_same"] = ramped(config.lambda_same, config.same_ramp, batch.done) * changed
     return terms
 
 
@@ -203,48 +195,16 @@ def discriminator_loss(
     networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
 ) -> Terms:
     """Least squares against pictures from the history, for both discriminators."""
+    made = fakes["edited"].detach().float()
+    positive, negative = torch.split(made, [len(batch.negatives), len(batch.positives)])
     terms: Terms = {}
-    for name, real in (("positive", batch.positives), ("negative", batch.negatives)):
-        shown = from_history(memory, name, fakes[name].detach().float(), config.pool, batch.generator)
+    for name, real, newest in (("positive", batch.positives, positive), ("negative", batch.negatives, negative)):
+        shown = from_history(memory, name, newest, config.pool, batch.generator)
         judge = networks[f"judge_{name}"]
         # one pass over both: instance norm does not mix images
-        real_map, fake_map = judge(torch.cat([real, shown])).split([len(real), len(shown)])
+        real_map, fake_map = torch.split(judge(torch.cat([real, shown])), [len(real), len(shown)])
         terms[f"d_{name}"] = lsgan_d(real_map, fake_map)
     return terms
-
-
-def from_history(memory: dict[str, Tensor], name: str, made: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Exchanges newly made pictures with a pool of older ones (Shrivastava et al. 2017; section 4).
-
-    While the pool fills, every picture is stored and shown. Once it is full, with probability one half a random
-    stored picture is shown and the new one takes its place, else the new one is shown.
-
-    Args:
-        memory: Holds the pool under ``name``, (n <= size, 3, S, S); changed in place.
-        name: Which pool.
-        made: New pictures without gradient, (N, 3, S, S).
-        size: Most pictures kept; 0 shows the new ones.
-        generator: Source of chance, on the CPU.
-
-    Returns:
-        Pictures to show, (N, 3, S, S).
-    """
-    if size == 0:
-        return made
-    pool = memory.get(name, made[:0]).clone()
-    shown = []
-    for picture in made:
-        if len(pool) < size:
-            pool = torch.cat([pool, picture[None]])
-            shown.append(picture)
-        elif torch.rand((), generator=generator) < 0.5:
-            place = int(torch.randint(size, (), generator=generator))
-            shown.append(pool[place].clone())
-            pool[place] = picture
-        else:
-            shown.append(picture)
-    memory[name] = pool
-    return torch.stack(shown)
 
 
 def warmup_loss(networks: Networks, batch: Batch) -> Terms:

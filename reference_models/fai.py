@@ -15,22 +15,23 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
 
 from faceeval.method import MethodCard
 from reference_models.blocks import (
     OUTPUT_CHANNELS,
     Output,
+    Upsampling,
     compose,
     initialise,
     instance_norm,
     leaky,
     start_as_identity,
+    upsample,
 )
 from reference_models.checkpoint import load_weights
 from reference_models.images import check_attribute, check_images, in_batches, to_uint8
-from reference_models.losses import changed_share, feature_match, gan_bce_d, gan_bce_g, l1, r1_penalty, ramped
-from reference_models.recipe import Batch, Networks, Terms, Training, Update, override
+from reference_models.losses import feature_match, gan_bce_d, gan_bce_g, l1
+from reference_models.recipe import UNGUIDED, Batch, Guidance, Networks, Terms, Training, Update, override
 
 NAME = "fai"
 PAPER = "Tu, Luo, Zhang, Ai, Ma, Xie: Face Attribute Inversion"
@@ -63,15 +64,11 @@ class Config:
         output: Form of the generator's picture, see ``blocks.compose``; the paper's is the image itself.
         refine: Channels of two more 3x3 convolutions at full size, which also see the source, so that thin frames can
             be placed to the pixel; 0, as in the paper, leaves them out.
-        lambda_same: Weight of the share of changed pixels (``losses.changed_share``); not in the paper.
-        same_ramp: Share of the steps over which that weight grows from zero, so that a discriminator that knows
-            nothing yet is not outvoted.
-        source_stage: Stage whose map the real/fake head reads, 1-based; None is the last, as StarGAN has it.
         source_by_class: Judge realness within the class the image should have, one map per class; not in the paper.
-        d_spectral: Spectral norm on the discriminator (Miyato et al. 2018); not in the paper.
         d_norm: Instance norm in the discriminator from its second stage on; StarGAN has none.
         d_init: Spread of the discriminator's first weights, see ``blocks.initialise``; the usual one by default.
-        r1_gamma: Weight of the slope on real images (``losses.r1_penalty``); not in the paper.
+        upsampling: How the generator enlarges, see ``blocks.upsample``; pix2pix has transposed convolutions.
+        guidance: What is added to the paper; nothing by default.
         training: How long and how fast; the paper does not say, so 40 epochs of CelebA's 162,770 training images.
     """
 
@@ -93,46 +90,40 @@ class Config:
     lambda_cls_real: float = 1.0
     output: Output = "image"
     refine: int = 0
-    lambda_same: float = 0.0
-    same_ramp: float = 0.0
-    source_stage: int | None = None
     source_by_class: bool = False
-    d_spectral: bool = False
     d_norm: bool = False
     d_init: float | None = 0.02
-    r1_gamma: float = 0.0
+    upsampling: Upsampling = "transposed"
+    guidance: Guidance = UNGUIDED
     training: Training = PAPER_TRAINING
 
 
 # What the small preset adds to the paper is there to learn in minutes what the paper learns in days: see each field.
 SMALL = Config(
     image_size=64,
-    levels=6,
-    width=32,
-    max_width=52,
-    n_high_skips=2,
-    d_width=24,
+    levels=4,
+    width=40,
+    max_width=96,
+    n_high_skips=1,
+    d_width=20,
     d_stages=4,
-    d_max_width=80,
-    lambda_adv=2.0,
+    d_max_width=64,
     lambda_cls=0.2,
-    lambda_rec=2.0,
+    lambda_rec=5.0,
     lambda_fm=0.25,
     output="blend",
     refine=16,
-    lambda_same=0.5,
-    same_ramp=0.3,
     source_by_class=True,
     d_norm=True,
     d_init=None,
-    training=Training(
-        steps=9000, batch_size=16, lr=3e-4, lr_d=4e-4, head_start=400, ema_decay=0.998, flip=True, precision="bf16"
-    ),
+    upsampling="bilinear",
+    guidance=Guidance(guided=True, lambda_teacher=0.05, lambda_keep=0.5, lambda_same=0.4),
+    training=Training(steps=3000, batch_size=16, lr=4e-4, lr_d=1e-3, ema_decay=0.998, flip=True, precision="bf16"),
 )
 PRESETS: dict[str, Config] = {
     "paper": Config(),
     "small": SMALL,
-    "quick": override(SMALL, {"steps": 900, "head_start": 250, "ema_decay": 0.98}),
+    "quick": override(SMALL, {"steps": 400, "ema_decay": 0.98}),
 }
 
 
@@ -164,14 +155,13 @@ class Generator(nn.Module):
                 self.skips.append(nn.Conv2d(width, kept[level], 1))
             inputs = width + (kept[level] if level < last else 0)
             out = (config.refine or OUTPUT_CHANNELS[config.output]) if level == 0 else widths[level - 1]
-            up = nn.ConvTranspose2d(inputs, out, 4, 2, 1, bias=level == 0)
-            self.decoder.append(
-                nn.Sequential(nn.ReLU(inplace=True), up, *([instance_norm(out, affine=True)] if level else []))
-            )
-
+            up = upsample(inputs, out, 4, config.upsampling, bias=level == 0)
+            after = [instance_norm(out, affine=True)] if level or config.refine else []
+            self.decoder.append(nn.Sequential(nn.ReLU(inplace=True), *up, *after))
         if config.refine:
             self.head = nn.Sequential(
                 nn.Conv2d(config.refine + 3, config.refine, 3, 1, 1),
+                instance_norm(config.refine, affine=True),
                 leaky(),
                 nn.Conv2d(config.refine, OUTPUT_CHANNELS[config.output], 3, 1, 1),
             )
@@ -224,21 +214,18 @@ class Discriminator(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         widths = _widths(config.d_width, config.d_stages, config.d_max_width)
-        wrap = spectral_norm if config.d_spectral else _as_is
         stages = [
             nn.Sequential(
-                wrap(nn.Conv2d(before, width, 4, 2, 1)),
+                nn.Conv2d(before, width, 4, 2, 1),
                 *([instance_norm(width, affine=False)] if config.d_norm and before > 3 else []),
                 leaky(),
             )
             for before, width in zip([3, *widths], widths, strict=False)
         ]
         self.trunk = nn.ModuleList(stages)
-        self.source_stage = (config.source_stage or config.d_stages) - 1
-        maps = 2 if config.source_by_class else 1
-        self.source = wrap(nn.Conv2d(widths[self.source_stage], maps, 3, 1, 1, bias=False))
+        self.source = nn.Conv2d(widths[-1], 2 if config.source_by_class else 1, 3, 1, 1, bias=False)
         side = config.image_size // 2**config.d_stages
-        self.attribute = wrap(nn.Conv2d(widths[-1], 1, side, bias=False))
+        self.attribute = nn.Conv2d(widths[-1], 1, side, bias=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Returns source logits (N, 1 or 2, h, w), attribute logits (N,), and the map of every stage."""
@@ -246,11 +233,7 @@ class Discriminator(nn.Module):
         for stage in self.trunk:
             x = stage(x)
             maps.append(x)
-        return self.source(maps[self.source_stage]), self.attribute(x).flatten(), maps
-
-
-def _as_is(layer: nn.Module) -> nn.Module:
-    return layer
+        return self.source(x), self.attribute(x).flatten(), maps
 
 
 def build(config: Config, seed: int) -> Networks:
@@ -258,7 +241,7 @@ def build(config: Config, seed: int) -> Networks:
     networks: Networks = {"generator": Generator(config), "discriminator": Discriminator(config)}
     initialise(networks["generator"], seed)
     initialise(networks["discriminator"], seed + 1, std=config.d_init)
-    last = "head.2" if config.refine else "decoder.0.1"
+    last = "head" if config.refine else "decoder.0"
     start_as_identity(networks["generator"].get_submodule(last), config.output)
     return networks
 
@@ -283,7 +266,7 @@ def source_logits(source: Tensor, labels: Tensor) -> Tensor:
 
 def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
     """Inverts the batch once; the discriminator's and the generator's update share it."""
-    return {"inverted": networks["generator"](batch.images)}
+    return {"edited": networks["generator"](batch.images)}
 
 
 def discriminator_loss(
@@ -292,18 +275,13 @@ def discriminator_loss(
     """Equation 7: L_D = -L_adv + lambda_4 L_cls_real, on logits."""
     discriminator, labels = networks["discriminator"], batch.labels
     # one pass over both halves: no layer mixes images
-    source, attribute, _ = discriminator(torch.cat([batch.images, fakes["inverted"].detach().to(batch.images.dtype)]))
+    source, attribute, _ = discriminator(torch.cat([batch.images, fakes["edited"].detach().to(batch.images.dtype)]))
     real, fake = source.chunk(2)
-    terms = {
+    return {
         "d_adversarial": gan_bce_d(source_logits(real, labels), source_logits(fake, 1 - labels)),
         "d_class": config.lambda_cls_real
         * functional.binary_cross_entropy_with_logits(attribute[: len(labels)].float(), labels),
     }
-    if config.r1_gamma:
-        terms["d_slope"] = config.r1_gamma * r1_penalty(
-            lambda images: source_logits(discriminator(images)[0], labels), batch.images
-        )
-    return terms
 
 
 def generator_loss(
@@ -311,7 +289,7 @@ def generator_loss(
 ) -> Terms:
     """Equation 6: L_G = L_adv + lambda_1 L_cls_fake + lambda_2 L_rec + lambda_3 L_fm."""
     generator, discriminator = networks["generator"], networks["discriminator"]
-    images, wanted, inverted = batch.images, 1 - batch.labels, fakes["inverted"]
+    images, wanted, inverted = batch.images, 1 - batch.labels, fakes["edited"]
     returned = generator(inverted)
     source, attribute, _ = discriminator(inverted)
     terms = {
@@ -323,8 +301,6 @@ def generator_loss(
         with torch.no_grad():
             target = discriminator(images)[2]
         terms["g_features"] = config.lambda_fm * feature_match(discriminator(returned)[2], target)
-    if config.lambda_same:
-        terms["g_same"] = ramped(config.lambda_same, config.same_ramp, batch.done) * changed_share(inverted, images)
     return terms
 
 

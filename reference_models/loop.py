@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from torch import Tensor
 from faceeval.data.faces import FaceSet
 from reference_models.blocks import flip_some
 from reference_models.images import to_signed
-from reference_models.recipe import Batch, Terms, Update
+from reference_models.recipe import Batch, Recipe, Terms, Update
 from reference_models.run_state import RunState
 from reference_models.sampling import Sampler, chance
 
@@ -26,7 +25,7 @@ class Loop:
     """The parts of one run that do not change, and what one step does with the part that does."""
 
     def __init__(
-        self, recipe: ModuleType, config: Any, faces: FaceSet, sampler: Sampler, seed: int, state: RunState
+        self, recipe: Recipe, config: Any, faces: FaceSet, sampler: Sampler, seed: int, state: RunState
     ) -> None:
         self.recipe, self.config, self.faces, self.sampler = recipe, config, faces, sampler
         self.seed, self.state, self.accelerator = seed, state, state.accelerator
@@ -73,18 +72,18 @@ class Loop:
         terms: Terms = {}
         if state.step < training.warmup_steps:
             warmups = [partial(self.recipe.warmup_loss, state.networks, batch) for batch in batches]
-            self.descend(self.recipe.AVERAGED, self.generators_group(), warmups, terms)
+            self.descend(self.recipe.averaged, self.generators_group(), warmups, terms)
         else:
             self.updates(batches, terms, alone=state.step < training.warmup_steps + training.head_start)
         state.step += 1
-        state.average(self.recipe.AVERAGED, training.ema_decay)
+        state.average(self.recipe.averaged, training.ema_decay)
         return {name: float(value) for name, value in terms.items()}
 
     def generators_group(self) -> str:
         """Name of the update that trains the generators."""
-        for name, update in self.recipe.UPDATES.items():
-            if set(update.networks) & set(self.recipe.AVERAGED):
-                return str(name)
+        for name, update in self.recipe.updates.items():
+            if self.recipe.trains_generators(update):
+                return name
         raise AssertionError("a recipe trains its generators")
 
     def updates(self, batches: list[Batch], terms: Terms, *, alone: bool) -> None:
@@ -95,8 +94,8 @@ class Loop:
             # the graph of the one translation serves every update
             with self.precision(), torch.set_grad_enabled(not alone):
                 made[0] = self.recipe.translate(state.networks, batches[0])
-        for name, update in self.recipe.UPDATES.items():
-            if alone and set(update.networks) & set(self.recipe.AVERAGED):
+        for name, update in self.recipe.updates.items():
+            if alone and self.recipe.trains_generators(update):
                 continue
             losses = [self.loss_of(update, batch, made, place) for place, batch in enumerate(batches)]
             self.descend(update.networks, name, losses, terms)
@@ -105,7 +104,7 @@ class Loop:
         self, update: Update, batch: Batch, made: list[dict[str, Tensor] | None], place: int
     ) -> Callable[[], Terms]:
         """Puts off one micro-batch's loss, so that only one graph is alive at a time."""
-        state, trains_generator = self.state, bool(set(update.networks) & set(self.recipe.AVERAGED))
+        state, trains_generator = self.state, self.recipe.trains_generators(update)
 
         def loss() -> Terms:
             fakes = made[place]
@@ -113,8 +112,7 @@ class Loop:
                 with torch.set_grad_enabled(trains_generator):
                     fakes = self.recipe.translate(state.networks, batch)
                 made[place] = {name: fake.detach() for name, fake in fakes.items()}
-            result: Terms = update.loss(state.networks, batch, fakes, self.config, state.memory)
-            return result
+            return update.loss(state.networks, batch, fakes, self.config, state.memory)
 
         return loss
 

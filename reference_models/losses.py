@@ -30,6 +30,16 @@ def lsgan_g(fake: Tensor) -> Tensor:
     return (fake.float() - 1.0).square().mean()
 
 
+def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
+    """Discriminator's hinge loss (Lim and Ye, "Geometric GAN", 2017): mean max(0, 1 - real) + mean max(0, 1 + fake)."""
+    return functional.relu(1.0 - real.float()).mean() + functional.relu(1.0 + fake.float()).mean()
+
+
+def hinge_g(fake: Tensor) -> Tensor:
+    """Generator's part of the hinge loss: -mean fake."""
+    return -fake.float().mean()
+
+
 def wgan_d(real: Tensor, fake: Tensor) -> Tensor:
     """Critic's loss of Arjovsky et al., "WGAN", ICML 2017: mean fake - mean real."""
     return fake.float().mean() - real.float().mean()
@@ -65,13 +75,6 @@ def gradient_penalty(
     return (norm - 1.0).square().mean()
 
 
-def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
-    """Half the mean squared slope of the critic on real images (Mescheder et al., ICML 2018, eq. 9)."""
-    real = real.detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(critic(real).float().reshape(len(real), -1).mean(1).sum(), real, create_graph=True)
-    return 0.5 * slope.float().square().flatten(1).sum(1).mean()
-
-
 def content(features: Tensor, target: Tensor) -> Tensor:
     """Half the mean squared difference of two feature maps (DIAT, eq. 1); features that differ by 1 give 0.5."""
     return 0.5 * (features.float() - target.float()).square().mean()
@@ -87,8 +90,8 @@ def l1(image: Tensor, target: Tensor) -> Tensor:
     return (image.float() - target.float()).abs().mean()
 
 
-def changed_share(image: Tensor, source: Tensor, scale: float = 0.1) -> Tensor:
-    """About the share of pixels that changed: mean of d / (d + scale), d the mean absolute difference of a pixel.
+def changed_share(image: Tensor, source: Tensor, scale: float = 0.2) -> Tensor:
+    """About the share of pixels that changed: mean of min(1, d / scale), d the mean absolute difference of a pixel.
 
     Unlike the L1 distance it saturates, so it asks that few pixels change, not that they change little: it leaves a
     black frame on pale skin alone and presses a faint tint of the whole picture to zero.
@@ -96,10 +99,9 @@ def changed_share(image: Tensor, source: Tensor, scale: float = 0.1) -> Tensor:
     Args:
         image: (N, 3, H, W), in [-1, 1].
         source: Same shape.
-        scale: Difference that counts one half.
+        scale: Difference from which on a pixel counts as changed.
     """
-    difference = (image.float() - source.float()).abs().mean(1)
-    return (difference / (difference + scale)).mean()
+    return ((image.float() - source.float()).abs().mean(1) / scale).clamp(max=1.0).mean()
 
 
 def ramped(weight: float, ramp: float, done: float) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal, TypeVar
+from types import ModuleType
+from typing import Any, Literal, TypeVar, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,34 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Guidance:
+    """What helps an attribute editor learn in minutes and stands in no paper; off by default. See ``guidance``.
+
+    Attributes:
+        guided: Train beside a frozen classifier of attributes, the teacher; the next four fields need it.
+        n_maps: How many of its feature maps the discriminators read, finest first. The coarse ones see the whole face,
+            and a generator can please them with a patch somewhere else.
+        lambda_features: Weight of the adversarial terms on the teacher's feature maps.
+        lambda_teacher: Weight of the cross-entropy of the teacher's logit for the edited attribute.
+        lambda_keep: Weight of the squared change of the teacher's probabilities of all other attributes.
+        lambda_same: Weight of the share of changed pixels (``losses.changed_share``); needs no teacher.
+        same_ramp: Share of the steps over which that weight grows from zero, so that discriminators that know nothing
+            yet are not outvoted.
+    """
+
+    guided: bool = False
+    n_maps: int = 5
+    lambda_features: float = 1.0
+    lambda_teacher: float = 0.1
+    lambda_keep: float = 1.0
+    lambda_same: float = 0.0
+    same_ramp: float = 0.5
+
+
+UNGUIDED = Guidance()
+
+
+@dataclass(frozen=True)
 class Batch:
     """One micro-batch, float32 in [-1, 1], (N, 3, S, S) each; the two halves are drawn independently (unpaired).
 
@@ -98,25 +127,67 @@ class Update:
     loss: Callable[[Networks, Batch, dict[str, Tensor], Any, dict[str, Tensor]], Terms]
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What the loop needs of a method; each field is the function or constant of that name in the method's file.
+
+    Attributes:
+        build: (configuration, seed) -> freshly drawn networks.
+        translate: (networks, batch) -> what the generators make of the batch, once for all updates. Editors of one
+            attribute return at least ``"edited"``, (N, 3, S, S), in the order of ``batch.images``.
+        updates: Name -> update, in the method's own order.
+        averaged: Names of the generators, whose averages are published.
+        oversampled: Whether the rarer class is repeated until the classes are equal.
+        warmup_loss: (networks, batch) -> terms that make the generators return their input.
+        preview: (networks, images, labels) -> edits for the sample grids.
+        as_method: (networks, configuration, attribute) -> the method, to be scored while it trains.
+    """
+
+    build: Callable[[Any, int], Networks]
+    translate: Callable[[Networks, Batch], dict[str, Tensor]]
+    updates: Mapping[str, Update]
+    averaged: tuple[str, ...]
+    oversampled: bool
+    warmup_loss: Callable[[Networks, Batch], Terms]
+    preview: Callable[[Networks, Tensor, Tensor], Tensor]
+    as_method: Callable[[Networks, Any, str], Any]
+
+    @classmethod
+    def of(cls, module: ModuleType) -> Recipe:
+        """Reads a method's file; its constants are written in capitals there."""
+        capitals = ("updates", "averaged", "oversampled")
+        found: dict[str, Any] = {
+            entry.name: getattr(module, entry.name.upper() if entry.name in capitals else entry.name)
+            for entry in fields(cls)
+        }
+        return cls(**found)
+
+    def trains_generators(self, update: Update) -> bool:
+        """Whether an update changes the generators."""
+        return bool(set(update.networks) & set(self.averaged))
+
+
 def override(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
-    """Returns a configuration with some fields changed, its own or those of its ``training`` part.
+    """Returns a configuration with some fields changed, its own or those of a part such as ``training``.
 
     Args:
         config: A method's configuration.
-        changes: Field name -> value.
+        changes: Field name -> value; names of fields are unique over the parts.
 
     Raises:
         UnknownNameError: No such field.
     """
-    training: Training = config.training  # type: ignore[attr-defined]
-    own = {entry.name for entry in fields(config)} - {"training"}  # type: ignore[arg-type]
-    shared = {entry.name for entry in fields(Training)}
+    values = {entry.name: getattr(config, entry.name) for entry in fields(config)}  # type: ignore[arg-type]
+    parts: dict[str, Any] = {name: value for name, value in values.items() if is_dataclass(value)}
+    home: dict[str, str] = {name: "" for name in values if name not in parts}
+    home |= {entry.name: part for part, value in parts.items() for entry in fields(value)}
     for name in changes:
-        if name not in own | shared:
-            raise unknown_name("configuration field", name, own | shared)
-    changed = replace(training, **{name: value for name, value in changes.items() if name in shared})
-    mine = {name: value for name, value in changes.items() if name in own}
-    return replace(config, training=changed, **mine)  # type: ignore[type-var]
+        if name not in home:
+            raise unknown_name("configuration field", name, home)
+    for part, value in parts.items():
+        parts[part] = replace(value, **{name: new for name, new in changes.items() if home[name] == part})
+    own = {name: new for name, new in changes.items() if not home[name]}
+    return replace(config, **parts, **own)  # type: ignore[type-var]
 
 
 def config_from_dict(kind: type[ConfigT], stored: Mapping[str, Any]) -> ConfigT:
@@ -136,9 +207,8 @@ def config_from_dict(kind: type[ConfigT], stored: Mapping[str, Any]) -> ConfigT:
             f"a configuration of {kind.__module__}", f"fields {odd} missing or unknown", "use weights of this version"
         )
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    kinds = get_type_hints(kind)
     for name, value in values.items():
         if isinstance(value, Mapping):
-            values[name] = config_from_dict(Training, value)
-    built = kind(**values)
-    assert is_dataclass(built)
-    return built
+            values[name] = config_from_dict(kinds[name], value)
+    return kind(**values)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any
 
 import torch
@@ -20,9 +20,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors
 from torch import Tensor
 
+from faceeval.atomic import write_whole
 from faceeval.errors import CheckpointError
-from reference_models.checkpoint import fill, write_atomic
-from reference_models.recipe import Networks
+from reference_models.checkpoint import fill
+from reference_models.guidance import HEADS
+from reference_models.recipe import Networks, Recipe
 
 CHECKPOINT = Path("checkpoint") / "state.safetensors"
 
@@ -65,7 +67,7 @@ class RunState:
 
     def published(self) -> Networks:
         """Copies of the networks as they would be published, averages in place of what they average, on the CPU."""
-        chosen = {name: self.averaged.get(name, network) for name, network in self.networks.items()}
+        chosen = {name: self.averaged.get(name, net) for name, net in self.networks.items() if name != HEADS}
         return {
             name: copy.deepcopy(network)
             .to("cpu")
@@ -103,21 +105,18 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def start_state(
-    recipe: ModuleType, config: Any, seed: int, accelerator: Accelerator, run: Mapping[str, Any]
-) -> RunState:
+def start_state(recipe: Recipe, config: Any, seed: int, accelerator: Accelerator, run: Mapping[str, Any]) -> RunState:
     """Returns a run before its first step; every process draws the same networks."""
     training = config.training
     layout = torch.channels_last if training.channels_last else torch.contiguous_format
-    networks: Networks = recipe.build(config, seed)
+    networks = recipe.build(config, seed)
     for network in networks.values():
         network.to(accelerator.device).to(memory_format=layout)
-    slow = recipe.AVERAGED if training.ema_decay else ()
+    slow = recipe.averaged if training.ema_decay else ()
     averaged = {name: copy.deepcopy(networks[name]).requires_grad_(False) for name in slow}
     optimisers = {}
-    for name, update in recipe.UPDATES.items():
-        generators = bool(set(update.networks) & set(recipe.AVERAGED))
-        lr = training.lr if generators or training.lr_d is None else training.lr_d
+    for name, update in recipe.updates.items():
+        lr = training.lr if recipe.trains_generators(update) or training.lr_d is None else training.lr_d
         parameters = [parameter for network in update.networks for parameter in networks[network].parameters()]
         # the step is kept as a tensor and the loop sets lr, so full_lr remembers what it scales
         optimisers[name] = torch.optim.Adam([{"params": parameters, "full_lr": lr}], lr=lr, betas=training.betas)
@@ -135,7 +134,7 @@ def write_state(state: RunState, out: Path) -> None:
     gathered = _gather_memory(state) if state.accelerator.num_processes > 1 else {}
     if state.accelerator.is_main_process:
         header = {"run": json.dumps({"run": state.run, "step": state.step, "seconds": state.seconds})}
-        write_atomic(out / CHECKPOINT, safetensors.save({**state.tensors(), **gathered}, header))
+        write_whole(out / CHECKPOINT, safetensors.save({**state.tensors(), **gathered}, header))
     state.accelerator.wait_for_everyone()
 
 
@@ -180,7 +179,7 @@ def read_state(state: RunState, out: Path, *, resume: bool) -> None:
     state.step, state.seconds = step, seconds
     if state.accelerator.is_main_process and log.is_file():
         lines = [line for line in log.read_text().splitlines() if _step_of(line) <= state.step]
-        write_atomic(log, "".join(f"{line}\n" for line in lines).encode())
+        write_whole(log, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _remove(*paths: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -13,20 +12,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from faceeval.atomic import write_whole
 from faceeval.data.faces import FaceSet
-from reference_models.checkpoint import write_atomic
 from reference_models.images import to_signed, to_uint8
+from reference_models.recipe import Recipe
 from reference_models.run_state import RunState
 
 COLUMNS = 12
 
 
-def write_grid(state: RunState, recipe: ModuleType, faces: FaceSet, labels: NDArray[np.uint8], path: Path) -> None:
+def write_grid(state: RunState, recipe: Recipe, faces: FaceSet, labels: NDArray[np.uint8], path: Path) -> None:
     """Writes four rows: faces without the attribute, their edits, faces with it, their edits; always the same faces.
 
     Args:
         state: The run; its averaged generators draw.
-        recipe: The method's module.
+        recipe: The method's.
         faces: Training split.
         labels: (N,), 0 or 1.
         path: PNG file to write.
@@ -42,7 +42,7 @@ def write_grid(state: RunState, recipe: ModuleType, faces: FaceSet, labels: NDAr
         with torch.no_grad():
             edited = recipe.preview(networks, to_signed(source.to(state.accelerator.device)), wanted)
         rows += [source, to_uint8(edited).cpu()]
-    write_atomic(path, png(tile(rows)))
+    write_whole(path, png(tile(rows)))
 
 
 def tile(rows: list[Tensor]) -> NDArray[np.uint8]:

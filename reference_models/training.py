@@ -22,8 +22,9 @@ from faceeval.data.faces import FaceSet
 from faceeval.errors import InputError, unknown_name
 from reference_models import METHODS
 from reference_models.checkpoint import append_line, save_weights
+from reference_models.guidance import Teacher, guided
 from reference_models.loop import Loop
-from reference_models.recipe import override
+from reference_models.recipe import UNGUIDED, Recipe, override
 from reference_models.run_state import RunState, interruptible, read_state, start_state, write_state
 from reference_models.samples import write_grid
 from reference_models.sampling import Sampler
@@ -32,7 +33,7 @@ Preset = Literal["paper", "small", "quick"]
 Progress = Callable[[int, int, dict[str, float]], None]
 
 
-def recipe_of(method: str) -> ModuleType:
+def module_of(method: str) -> ModuleType:
     """Imports the module that says how a method is trained.
 
     Raises:
@@ -50,7 +51,7 @@ def configure(method: str, preset: str, *, steps: int | None = None, overrides: 
     Raises:
         UnknownNameError: No such method, preset or field.
     """
-    presets = recipe_of(method).PRESETS
+    presets = module_of(method).PRESETS
     if preset not in presets:
         raise unknown_name("preset", preset, presets)
     changes = {**(overrides or {}), **({"steps": steps} if steps is not None else {})}
@@ -67,6 +68,7 @@ def train(
     steps: int | None = None,
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
+    teacher: Teacher | None = None,
     checkpoint_every: int = 500,
     sample_every: int = 500,
     log_every: int = 25,
@@ -86,6 +88,7 @@ def train(
         steps: Iterations, instead of the preset's.
         overrides: Other configuration fields to change.
         seed: Decides everything that is drawn.
+        teacher: Frozen classifier to train beside, where the configuration is guided; the judge ``procfaces-teacher``.
         checkpoint_every: Steps between checkpoints.
         sample_every: Steps between sample grids; 0 draws none.
         log_every: Steps between lines of the log.
@@ -99,14 +102,17 @@ def train(
 
     Raises:
         UnknownNameError: No such method, preset, field or attribute.
-        InputError: Images of another size, or only one class of them.
+        InputError: Images of another size, only one class of them, or no teacher for a guided training.
         CheckpointError: ``out`` holds the checkpoint of another run.
         OutputError: ``out`` cannot be written to.
         KeyboardInterrupt: After the step at hand was finished and a checkpoint written.
     """
-    recipe, config, out = recipe_of(method), configure(method, preset, steps=steps, overrides=overrides), Path(out)
+    config, out = configure(method, preset, steps=steps, overrides=overrides), Path(out)
     labels = faces.labels(attribute)
     check_faces(faces, config)
+    guidance = getattr(config, "guidance", UNGUIDED)
+    teacher = teacher if guidance.guided else None
+    recipe = guided(Recipe.of(module_of(method)), guidance, attribute, teacher)
     # told so, accelerate also forms a group of several processes on CPUs
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     run = {
@@ -115,10 +121,11 @@ def train(
         "seed": seed,
         "data": faces.digest,
         "world": accelerator.num_processes,
+        "teacher": teacher.weights_sha256 if teacher is not None else None,
     }
     state = start_state(recipe, config, seed, accelerator, run)
     read_state(state, out, resume=resume)
-    loop = Loop(recipe, config, faces, Sampler(labels, seed=seed, oversampled=recipe.OVERSAMPLED), seed, state)
+    loop = Loop(recipe, config, faces, Sampler(labels, seed=seed, oversampled=recipe.oversampled), seed, state)
     total, started, already = config.training.steps, time.monotonic(), state.seconds
     with interruptible(accelerator) as interrupted:
         for images in loop.batches():
@@ -144,6 +151,7 @@ def train(
             "steps": total,
             "minutes": round(state.seconds / 60, 1),
             "seed": seed,
+            **({"teacher_sha256": teacher.weights_sha256} if teacher is not None else {}),
             **(notes or {}),
         }
         save_weights(

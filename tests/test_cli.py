@@ -183,6 +183,36 @@ def test_exported_sources_can_be_edited_elsewhere_and_scored(run: Run, tmp_path:
     assert "sources" in out
 
 
+def test_outdated_faces_are_pruned_and_nothing_else(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from faceeval.data.procfaces.standard import set_folder
+
+    monkeypatch.setenv("FACEEVAL_CACHE", str(tmp_path))
+    kept = [set_folder(), tmp_path / "procfaces" / "v1-mine", tmp_path / "other" / f"v1-{'0' * 16}"]
+    old = tmp_path / "procfaces" / f"v1-{'0' * 16}"
+    for folder in [*kept, old]:
+        folder.mkdir(parents=True)
+        (folder / "images.npy").write_bytes(bytes(2_000_000))
+    code, out, _ = run("data", "prune")
+    assert code == 0
+    assert "1 outdated folders removed, 2 MB freed" in out
+    assert not old.exists()
+    assert all((folder / "images.npy").is_file() for folder in kept)
+    assert "0 outdated folders removed" in run("data", "prune")[1]
+
+
+def test_a_small_preset_on_other_data_is_trained_without_the_teacher_of_procfaces(run: Run, tmp_path: Path) -> None:
+    root, out = write_celeba(tmp_path / "celeba"), tmp_path / "run"
+    command = ["train", "--method", "fai", "--attr", "male", "--data", "celeba", "--root", str(root), "--steps", "1"]
+    code, _, err = run(*command, "--set", "batch_size=2", "-o", str(out))
+    assert code == 0
+    assert "trained without" in err
+    card = json.loads((out / "fai-Male.json").read_text())
+    assert card["config"]["guidance"]["guided"] is False
+    assert "teacher_sha256" not in card["notes"]
+    code, _, err = run(*command, "--set", "guided=true", "-o", str(tmp_path / "other"))
+    assert_three_lines(code, err, "guided=false")
+
+
 def test_ctrl_c_while_scoring_leaves_no_result(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -8,7 +8,7 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -19,8 +19,10 @@ from faceeval.names import canonical_attribute
 if TYPE_CHECKING:
     from faceeval.data.faces import FaceSet
     from faceeval.judges.training import JudgeLabels
+    from reference_models.guidance import Teacher
 
 SPLITS = ("train", "validation", "test")
+TEACHERS = {"procfaces": "procfaces-teacher"}  # dataset -> the judge that reference models may train beside
 
 
 class Preset(StrEnum):
@@ -85,6 +87,16 @@ def _train_judge(name: str, out: Path | None, seed: int, quiet: bool) -> Path:
         )
 
 
+def without_teacher(method: str, preset: str, data: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Turns guidance off, and says so, where there is no teacher for the data and nobody asked for one."""
+    from reference_models.training import configure
+
+    if data in TEACHERS or "guided" in overrides or not configure(method, preset, overrides=overrides).guidance.guided:
+        return overrides
+    note(f"the {preset} preset trains beside a classifier, and there is none of {data}: trained without one")
+    return {**overrides, "guided": False}
+
+
 def train_method(
     method: str,
     attribute: str,
@@ -102,11 +114,15 @@ def train_method(
 ) -> Path:
     """Trains a reference model and returns the path of its weights; ``score --train`` calls it too."""
     from faceeval.data.table import load_faces
+    from faceeval.judges import load_judge
     from reference_models.training import configure
     from reference_models.training import train as train_model
 
-    side = size or configure(method, preset, overrides=overrides).image_size
+    overrides = without_teacher(method, preset, data, overrides)
+    config = configure(method, preset, overrides=overrides)
+    side = size or config.image_size
     folder = out or Path("runs") / f"{method}-{attribute}-{data}-{preset}"
+    teacher = load_judge(TEACHERS[data]) if config.guidance.guided and data in TEACHERS else None
     with progress(quiet) as bar:
         faces = load_faces(data, "train", size=side, root=root, progress=bar("reading train"))
         advance = bar(f"training {method} {attribute}")
@@ -119,6 +135,7 @@ def train_method(
             steps=steps,
             seed=seed,
             overrides=overrides,
+            teacher=cast("Teacher | None", teacher),
             resume=resume,
             notes={"command": shlex.join(["faceeval", *sys.argv[1:]]), "data_digest": faces.digest},
             progress=lambda done, total, losses: advance(done, total),

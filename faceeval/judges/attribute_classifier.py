@@ -73,6 +73,15 @@ class Network(nn.Module):
         """Float images (N, 3, 64, 64) in [-1, 1] -> ``"attributes"``, logits (N, A)."""
         return {"attributes": self.attributes(self.trunk(x))}
 
+    def features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Float images (N, 3, 64, 64) in [-1, 1] -> the map of each block, finest first, and the logits (N, A)."""
+        maps = []
+        for layer in self.trunk:
+            x = layer(x)
+            if isinstance(layer, Block):
+                maps.append(x)
+        return maps, self.attributes(x)
+
 
 class AttributeClassifier:
     """Reads attributes off faces of the kind ``procfaces`` renders; for training editors, never for scoring them.
@@ -86,6 +95,7 @@ class AttributeClassifier:
 
     Attributes:
         network: Frozen; float images (N, 3, 64, 64) in [-1, 1] -> ``{"attributes": logits}``, for gradients.
+        widths: Channels of the maps that :meth:`features` returns.
         card: How it was trained and what it reaches on the test split.
 
     Raises:
@@ -100,6 +110,7 @@ class AttributeClassifier:
         self._batch_size, self._device = batch_size, check_device(device)
         network, config, file = load_network(self.name, weights_dir, Config, Network)
         self.attribute_names: tuple[str, ...] = config.attribute_names
+        self.widths: tuple[int, ...] = config.widths
         self.weights_sha256, self.card = file.sha256, file.card
         self.settings: Mapping[str, str | int] = {"input_size": SIZE, "resize": "antialiased bilinear"}
         self.network = fold_batch_norms(network).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -107,6 +118,21 @@ class AttributeClassifier:
     def __call__(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
         """Returns ``{"attributes": float32 (N, A)}`` logits; see :class:`faceeval.judges.Judge`."""
         return run_in_batches(images, self._batch_size, self._device, self._look)
+
+    def features(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Looks at pictures in the making: nothing is rounded, and gradients reach the pixels.
+
+        Args:
+            images: float, (N, 3, S, S), in [-1, 1]; the network moves to their device. Sides other than 64 are
+                resized to 64 by antialiased bilinear.
+
+        Returns:
+            The maps of its five blocks, (N, ``widths[i]``, h, w) with sides 32, 32, 16, 8 and 4, and logits (N, A).
+        """
+        if images.shape[-1] != SIZE:
+            images = nn.functional.interpolate(images, (SIZE, SIZE), mode="bilinear", antialias=True)
+        network: Network = self.network.to(images.device)
+        return network.features(images)
 
     def _look(self, batch: Tensor) -> dict[str, Tensor]:
         answers: dict[str, Tensor] = self.network(to_unit(batch, SIZE).contiguous(memory_format=torch.channels_last))

@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
+from faceeval.atomic import write_whole
 from faceeval.errors import InputError, OutputError, unknown_name
 from faceeval.judges import attribute_classifier, load_judge, procfaces
 from faceeval.judges.augmentation import augment, ruin
-from faceeval.judges.checkpoint import save_judge, write_whole
+from faceeval.judges.checkpoint import save_judge
 from faceeval.judges.evaluation import JudgeLabels, evaluate_judge, evaluate_outputs
 from faceeval.judges.inputs import run_in_batches, to_unit
 from faceeval.judges.objectives import TrainingSettings, judge_loss, multiplies_in_bfloat16

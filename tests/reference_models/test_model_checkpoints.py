@@ -16,12 +16,11 @@ from faceeval.errors import (
     FaceevalError,
     InputError,
     MissingFileError,
-    OutputError,
     UnknownNameError,
 )
 from faceeval.method import Critic, Editor
 from reference_models import cyclegan, fai, load_method
-from reference_models.checkpoint import annotate, load_weights, save_weights, write_atomic
+from reference_models.checkpoint import annotate, load_weights, save_weights
 from reference_models.recipe import config_from_dict, override
 
 RECIPES = {"fai": (fai, MICRO_FAI), "cyclegan": (cyclegan, MICRO_CYCLEGAN)}
@@ -201,27 +200,6 @@ def test_notes_can_be_added_to_a_card(tmp_path):
     assert card.notes == {"steps": 4, "scores": {"flip_accuracy": 0.5}}
 
 
-def test_unwritable_folder_is_an_error_and_leaves_nothing(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError):
-        write_atomic(tmp_path / "file" / "weights", b"x")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
-
-
-def test_full_disk_is_an_error_and_keeps_the_previous_file(tmp_path, monkeypatch):
-    path = tmp_path / "weights"
-    write_atomic(path, b"old")
-
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match="No space left"):
-        write_atomic(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert len(list(tmp_path.iterdir())) == 1
-
-
 @pytest.mark.parametrize("recipe", [fai, cyclegan])
 def test_configurations_survive_json(recipe):
     for config in recipe.PRESETS.values():
@@ -240,5 +218,6 @@ def test_overrides_reach_both_parts_and_refuse_unknown_fields():
 def test_paper_preset_departs_from_the_paper_in_nothing(recipe):
     config = recipe.PRESETS["paper"]
     assert config == recipe.Config()
-    assert (config.image_size, config.output, config.lambda_same, config.lambda_adv) == (128, "image", 0.0, 1.0)
+    assert (config.image_size, config.output, config.upsampling, config.lambda_adv) == (128, "image", "transposed", 1.0)
+    assert (config.guidance.guided, config.guidance.lambda_same) == (False, 0.0)
     assert (config.training.warmup_steps, config.training.ema_decay, config.training.clip_norm) == (0, 0.0, 0.0)

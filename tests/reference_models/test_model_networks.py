@@ -9,7 +9,7 @@ from configurations import TINY_CYCLEGAN, TINY_FAI
 from torch.nn import functional
 
 from reference_models import cyclegan, fai
-from reference_models.blocks import compose, count_parameters, initialise, instance_norm
+from reference_models.blocks import compose, count_parameters, initialise, instance_norm, upsample
 
 
 def sizes(networks):
@@ -125,16 +125,25 @@ def test_source_head_by_class_reads_the_map_of_the_wanted_class():
     source = torch.arange(8.0).reshape(2, 2, 1, 2)
     assert fai.source_logits(source, torch.tensor([1.0, 0.0])).flatten().tolist() == [2, 3, 4, 5]
     assert torch.equal(fai.source_logits(source[:, :1], torch.tensor([1.0, 0.0])), source[:, :1])
-    discriminator = fai.Discriminator(replace(TINY_FAI, source_by_class=True, source_stage=3))
-    assert discriminator(torch.rand(2, 3, 64, 64))[0].shape == (2, 2, 8, 8)
+    discriminator = fai.Discriminator(replace(TINY_FAI, source_by_class=True))
+    assert discriminator(torch.rand(2, 3, 64, 64))[0].shape == (2, 2, 2, 2)
 
 
-def test_spectral_discriminator_is_bounded_layer_by_layer():
-    discriminator = fai.Discriminator(replace(TINY_FAI, d_spectral=True))
-    for _ in range(20):
-        discriminator(torch.rand(2, 3, 64, 64))
-    for stage in discriminator.trunk:
-        assert torch.linalg.matrix_norm(stage[0].weight.flatten(1), 2) < 1.1
+def test_bilinear_upsampling_leaves_no_checkerboard():
+    flat = torch.ones(1, 4, 6, 6)
+    for kind, even in (("bilinear", True), ("transposed", False)):
+        layers = torch.nn.Sequential(*upsample(4, 3, 3, kind))
+        initialise(layers, 0)
+        with torch.no_grad():
+            inner = layers(flat)[:, :, 2:-2, 2:-2]
+        assert inner.shape == (1, 3, 8, 8)
+        assert torch.allclose(inner, inner.mean((2, 3), keepdim=True), atol=1e-6) is even
+
+
+def test_both_upsamplings_double_the_sides():
+    for kernel in (3, 4):
+        for kind in ("transposed", "bilinear"):
+            assert torch.nn.Sequential(*upsample(2, 5, kernel, kind))(torch.rand(1, 2, 7, 9)).shape == (1, 5, 14, 18)
 
 
 def test_instance_norm_is_instance_norm():

@@ -15,6 +15,7 @@ import torch
 from configurations import MICRO_CHANGES, MICRO_CYCLEGAN, MICRO_FAI, TINY_CYCLEGAN, TINY_FAI
 from drawn import drawn_faces
 from PIL import Image
+from tiny_teacher import TinyTeacher
 from torch.nn import functional
 
 from faceeval.errors import CheckpointError, InputError, OutputError, UnknownNameError
@@ -32,6 +33,7 @@ import torch
 torch.set_num_threads(1)
 from configurations import MICRO_CHANGES
 from drawn import drawn_faces
+from tiny_teacher import TinyTeacher
 from reference_models.training import train
 import os
 from pathlib import Path
@@ -50,13 +52,13 @@ def progress(step, total, losses):
     print(step, flush=True)
     time.sleep(pause)
 train(method, drawn_faces(24, 16), "Eyeglasses", out=out, steps=steps, overrides=MICRO_CHANGES[method],
-      checkpoint_every=3, sample_every=0, log_every=1, progress=progress)
+      teacher=TinyTeacher(), checkpoint_every=3, sample_every=0, log_every=1, progress=progress)
 """
 
 
 def run(method, out, **options):
     options = {"steps": 4, "sample_every": 0, "log_every": 1, "overrides": MICRO_CHANGES[method], **options}
-    return train(method, FACES, "Eyeglasses", out=out, **options)
+    return train(method, FACES, "Eyeglasses", out=out, teacher=TinyTeacher(), **options)
 
 
 def start(method, out, steps, pause=0.0, launcher=()):
@@ -156,7 +158,7 @@ def test_head_start_trains_the_discriminators_alone(method, tmp_path, monkeypatc
     assert all(name.startswith("d_") for name in loop.step(one_batch()))
     after = weights_of(loop.state.networks)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed == set(before) - set(loop.recipe.AVERAGED)
+    assert changed == set(before) - set(loop.recipe.averaged)
     assert "g_cycle" in loop.step(one_batch())
 
 

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""What helps an editor of one attribute learn in minutes and stands in no paper; the paper presets leave all of it out.
+
+A frozen classifier of attributes, the teacher, stands beside the training. Discriminators read its feature maps, where
+glasses are something already, instead of learning from pixels what a face is (Sauer et al., "Projected GANs Converge
+Faster", NeurIPS 2021); its logits say whether the attribute has changed and the others have not. The judge that scores
+an editor is never its teacher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from faceeval.errors import InputError, unknown_name
+from reference_models.blocks import initialise, leaky
+from reference_models.losses import changed_share, hinge_d, hinge_g, ramped
+from reference_models.recipe import Batch, Guidance, Networks, Recipe, Terms
+
+HEADS = "feature_heads"  # trained, kept in checkpoints, not published: without the teacher they cannot be run
+HEAD_WIDTH = 48
+
+
+class Teacher(Protocol):
+    """A frozen classifier of attributes with feature maps; the judge ``procfaces-teacher`` is one.
+
+    Attributes:
+        attribute_names: CelebA names of its logits, in order.
+        weights_sha256: Digest of its weights; a checkpoint goes on beside the same teacher only.
+        widths: Channels of its feature maps, finest map first.
+    """
+
+    attribute_names: tuple[str, ...]
+    weights_sha256: str
+    widths: tuple[int, ...]
+
+    def features(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Returns maps (N, C, h, w) and logits (N, A) of float images (N, 3, S, S) in [-1, 1], with gradients."""
+
+
+class FeatureHeads(nn.Module):
+    """A small discriminator on each map of a teacher: 1x1, 3x3 and 1x1 convolutions, the last with a map per class."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, HEAD_WIDTH, 1),
+                leaky(),
+                nn.Conv2d(HEAD_WIDTH, HEAD_WIDTH, 3, 1, 1),
+                leaky(),
+                nn.Conv2d(HEAD_WIDTH, 2, 1),
+            )
+            for width in widths
+        )
+
+    def forward(self, maps: list[Tensor], labels: Tensor) -> list[Tensor]:
+        """Returns for each map (N, C, h, w) the logits (N, h, w) of the class (N,), 0 or 1, its image should have."""
+        rows = torch.arange(len(labels), device=labels.device)
+        return [head(entry)[rows, labels.long()] for head, entry in zip(self.heads, maps, strict=True)]
+
+
+def guided(recipe: Recipe, guidance: Guidance, attribute: str, teacher: Teacher | None) -> Recipe:
+    """Adds to a method's recipe what its guidance asks for; without any, returns it as it is.
+
+    Args:
+        recipe: Of an editor of one attribute.
+        guidance: The ``guidance`` part of its configuration.
+        attribute: CelebA's name of the attribute it edits.
+        teacher: Needed where ``guidance.guided``.
+
+    Raises:
+        InputError: Guidance needs a teacher and there is none.
+        UnknownNameError: The teacher does not know the attribute.
+    """
+    if guidance.lambda_same:
+        recipe = _with_generator_terms(recipe, _Sparing(guidance))
+    if not guidance.guided:
+        return recipe
+    if teacher is None:
+        raise InputError(
+            "a classifier of these faces to train beside, as this preset is guided",
+            "none",
+            "pass teacher=load_judge('procfaces-teacher') with procfaces, or train without one: --set guided=false",
+        )
+    if attribute not in teacher.attribute_names:
+        raise unknown_name("attribute of the teacher", attribute, teacher.attribute_names)
+    guide = _Guide(guidance, teacher, teacher.attribute_names.index(attribute))
+
+    def build(config: Any, seed: int) -> Networks:
+        heads = FeatureHeads(teacher.widths[: guidance.n_maps])
+        initialise(heads, seed + 100, std=None)
+        return {**recipe.build(config, seed), HEADS: heads}
+
+    def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
+        fakes = recipe.translate(networks, batch)
+        return {**fakes, **guide.read(fakes["edited"], batch.images)}
+
+    added = _with_generator_terms(recipe, guide.generator_terms)
+    name = next(name for name, update in recipe.updates.items() if not recipe.trains_generators(update))
+    update = recipe.updates[name]
+    heads_too = replace(
+        update, networks=(*update.networks, HEADS), loss=_joined(update.loss, guide.discriminator_terms)
+    )
+    return replace(added, build=build, translate=translate, updates={**added.updates, name: heads_too})
+
+
+def _with_generator_terms(recipe: Recipe, more: Callable[..., Terms]) -> Recipe:
+    """Adds terms to the losses that train the generators."""
+    updates = {
+        name: replace(update, loss=_joined(update.loss, more)) if recipe.trains_generators(update) else update
+        for name, update in recipe.updates.items()
+    }
+    return replace(recipe, updates=updates)
+
+
+def _joined(loss: Callable[..., Terms], more: Callable[..., Terms]) -> Callable[..., Terms]:
+    """One loss with the terms of both; ``more`` takes the first three arguments."""
+
+    def joined(
+        networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Any, memory: dict[str, Tensor]
+    ) -> Terms:
+        return {**loss(networks, batch, fakes, config, memory), **more(networks, batch, fakes)}
+
+    return joined
+
+
+class _Sparing:
+    """Asks that few pixels change."""
+
+    def __init__(self, guidance: Guidance) -> None:
+        self._weight, self._ramp = guidance.lambda_same, guidance.same_ramp
+
+    def __call__(self, networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
+        return {"g_same": ramped(self._weight, self._ramp, batch.done) * changed_share(fakes["edited"], batch.images)}
+
+
+class _Guide:
+    """The terms that need the teacher. What it saw is computed once a batch, beside the pictures, and named so too."""
+
+    def __init__(self, guidance: Guidance, teacher: Teacher, place: int) -> None:
+        self._guidance, self._teacher, self._place = guidance, teacher, place
+        self._count = min(guidance.n_maps, len(teacher.widths))
+
+    def read(self, edited: Tensor, images: Tensor) -> dict[str, Tensor]:
+        """Shows the teacher the edited pictures, with gradients to them, and the images they were made of."""
+        maps, logits = self._teacher.features(edited)
+        with torch.no_grad():
+            real_maps, real_logits = self._teacher.features(images)
+        seen = {"teacher.fake": logits, "teacher.real": real_logits}
+        for level in range(self._count):
+            seen[f"teacher.fake.{level}"], seen[f"teacher.real.{level}"] = maps[level], real_maps[level]
+        return seen
+
+    def _maps(self, fakes: dict[str, Tensor], kind: str) -> list[Tensor]:
+        return [fakes[f"teacher.{kind}.{level}"] for level in range(self._count)]
+
+    def generator_terms(self, networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
+        """The edited pictures should pass for the other class, be read as it, and keep every other attribute."""
+        wanted, fake, real = 1 - batch.labels, fakes["teacher.fake"].float(), fakes["teacher.real"].float()
+        passed = networks[HEADS](self._maps(fakes, "fake"), wanted)
+        others = torch.arange(fake.shape[1], device=fake.device) != self._place
+        read = functional.binary_cross_entropy_with_logits(fake[:, self._place], wanted)
+        kept = functional.mse_loss(fake[:, others].sigmoid(), real[:, others].sigmoid())
+        return {
+            "g_teacher_features": self._guidance.lambda_features * torch.stack([hinge_g(one) for one in passed]).mean(),
+            "g_teacher_class": self._guidance.lambda_teacher * read,
+            "g_teacher_keep": self._guidance.lambda_keep * kept,
+        }
+
+    def discriminator_terms(self, networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
+        """Each head tells real images of a class from pictures edited to be of it."""
+        real = networks[HEADS](self._maps(fakes, "real"), batch.labels)
+        fake = networks[HEADS]([entry.detach() for entry in self._maps(fakes, "fake")], 1 - batch.labels)
+        each = [hinge_d(one, other) for one, other in zip(real, fake, strict=True)]
+        return {"d_teacher_features": torch.stack(each).mean()}
