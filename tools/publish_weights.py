@@ -15,9 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from faceeval.cli.train import parse_overrides
 from faceeval.results import Result, read, result_path
 from reference_models import WEIGHTS
 from reference_models.checkpoint import annotate
+from reference_models.recipe import override
+from reference_models.training import configure
 
 # what a card says of a method; the whole result is for `faceeval score` to show
 FEW = 100  # images of each class in the regression test
@@ -57,12 +60,19 @@ def scores_of(result: Result) -> dict[str, object]:
     }
 
 
-def plain_command(command: str) -> str:
-    """Returns a training command without what does not decide the weights: where they went, and how loud it was."""
-    words, kept = iter(shlex.split(command)), []
+def plain_command(command: str, method: str, preset: str) -> str:
+    """Returns a training command without what does not decide the weights.
+
+    That is where they went, how loud it was, and settings that are the preset's anyway.
+    """
+    plain, words, kept = configure(method, preset), iter(shlex.split(command)), []
     for word in words:
         if word in ("--out", "-o", "--root"):
             next(words)
+        elif word == "--set":
+            setting = next(words)
+            if override(plain, parse_overrides([setting])) != plain:
+                kept += [word, setting]
         elif word not in ("--quiet", "-q"):
             kept.append(word)
     return shlex.join(kept)
@@ -89,7 +99,7 @@ def main() -> None:
         command = f"faceeval score --method {method} --attr {attribute}"
         annotate(
             shipped,
-            command=plain_command(card["notes"]["command"]),
+            command=plain_command(card["notes"]["command"], method, card["notes"]["preset"]),
             scores={"command": command, **full},
             scores_of_few={"command": f"{command} -n {FEW}", **few},
         )
