@@ -98,7 +98,7 @@ def lbp_labels(brightness: ArrayLike, radius: int = 1) -> NDArray[np.uint8]:
     _check_radius(radius)
     out = np.empty_like(batch)
     for block in _blocks(batch.shape):
-        out[block] = LABELS[_codes(batch[block], radius)]
+        out[block] = LABELS.take(_codes(batch[block], radius))
     return out
 
 
@@ -143,12 +143,16 @@ def lbp_features(pictures: ArrayLike, grid: int = 8, radius: int = 1) -> NDArray
     inside = slice(radius, -radius)
     rows, columns = (np.arange(side)[inside] * grid // side for side in (height, width))
     cells = rows[:, None] * grid + columns
-    counts = np.empty((n, grid * grid, LBP_BINS))
-    for block in _blocks((n, height, width)):
-        labels = LABELS[_codes(grey(batch[block]), radius)[:, inside, inside]]
-        counts[block] = _histograms(labels, cells, grid * grid)
-    counts /= np.bincount(cells.ravel())[:, None]
-    return counts.reshape(n, -1)
+    sizes = np.bincount(cells.ravel())[:, None]
+    blocks = _blocks((n, height, width))
+    # the first bin of each pixel's cell, for all images of a block
+    bins = (cells + np.arange(len(range(n)[blocks[0]]))[:, None, None] * grid * grid) * LBP_BINS
+    features = np.empty((n, grid * grid, LBP_BINS))
+    for block in blocks:
+        labels = LABELS.take(_codes(grey(batch[block]), radius)[:, inside, inside])
+        counts = np.bincount((labels + bins[: len(labels)]).ravel(), minlength=len(labels) * grid * grid * LBP_BINS)
+        np.divide(counts.reshape(len(labels), grid * grid, LBP_BINS), sizes, out=features[block])
+    return features.reshape(n, -1)
 
 
 def _check_radius(radius: int) -> None:
@@ -159,13 +163,6 @@ def _check_radius(radius: int) -> None:
 def _blocks(shape: tuple[int, ...]) -> list[slice]:
     step = max(1, PIXELS_AT_ONCE // (shape[1] * shape[2]))
     return [slice(start, start + step) for start in range(0, shape[0], step)]
-
-
-def _histograms(labels: NDArray[np.uint8], cells: NDArray[np.int64], n_cells: int) -> NDArray[np.int64]:
-    """Counts the labels (N, H, W) of each cell: shape (N, n_cells, 59)."""
-    n = len(labels)
-    bins = labels + (cells * LBP_BINS + np.arange(n)[:, None, None] * (n_cells * LBP_BINS))
-    return np.bincount(bins.ravel(), minlength=n * n_cells * LBP_BINS).reshape(n, n_cells, LBP_BINS)
 
 
 def _codes(brightness: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
