@@ -134,10 +134,11 @@ class _Sparing:
     """Asks that few pixels change."""
 
     def __init__(self, guidance: Guidance) -> None:
-        self._weight, self._ramp = guidance.lambda_same, guidance.same_ramp
+        self._guidance = guidance
 
     def __call__(self, networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
-        return {"g_same": ramped(self._weight, self._ramp, batch.done) * changed_share(fakes["edited"], batch.images)}
+        weight = ramped(self._guidance.lambda_same, self._guidance.same_ramp, batch.done)
+        return {"g_same": weight * changed_share(fakes["edited"], batch.images, self._guidance.same_scale)}
 
 
 class _Guide:

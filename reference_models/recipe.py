@@ -69,6 +69,8 @@ class Guidance:
         lambda_teacher: Weight of the cross-entropy of the teacher's logit for the edited attribute.
         lambda_keep: Weight of the squared change of the teacher's probabilities of all other attributes.
         lambda_same: Weight of the share of changed pixels (``losses.changed_share``); needs no teacher.
+        same_scale: Difference from which on a pixel counts as changed, in 0..2: small for edits that repaint few
+            pixels, large for those that shade many.
         same_ramp: Share of the steps over which that weight grows from zero, so that discriminators that know nothing
             yet are not outvoted.
     """
@@ -79,6 +81,7 @@ class Guidance:
     lambda_teacher: float = 0.1
     lambda_keep: float = 1.0
     lambda_same: float = 0.0
+    same_scale: float = 0.2
     same_ramp: float = 0.5
 
 

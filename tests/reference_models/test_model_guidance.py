@@ -114,6 +114,9 @@ def test_the_share_of_changed_pixels_needs_no_teacher_and_grows_over_the_ramp():
         for done in (0.0, 0.25, 0.5, 1.0)
     ]
     assert values == pytest.approx([0.0, 0.5, 1.0, 1.0])
+    coarse = guided(Recipe.of(fai), replace(Guidance(), lambda_same=2.0, same_scale=1.0), "Eyeglasses", None)
+    terms = coarse.updates["generator"].loss(networks, batch, fakes, MICRO_FAI, {})
+    assert terms["g_same"].item() == pytest.approx(0.2)
 
 
 def test_heads_read_the_class_an_image_should_have():
