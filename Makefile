@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test lint docs faces benchmarks clean
+.PHONY: demo test lint docs faces parity benchmarks clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,11 @@ docs: $(VENV)/.installed-dev
 faces: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --editable ".[faces]"
 	$(BIN)/python -m pytest -m faces -rP tests
+
+# our metrics beside other people's packages of the same metrics
+parity: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --editable ".[parity]"
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -m parity tests
 
 benchmarks: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,ops
