@@ -15,7 +15,8 @@ POINTS = 128  # of the integral: right to three digits
 BELOW, ABOVE = 1e-3, 1e6  # ends of its grid, over the largest and the mean variance
 NEWTON_STEPS = 50
 UNLIMITED = 10**12  # so many images that a sample is the population
-SEEN_ROWS = 512  # of a set given as features, for a warning: a tenth of the time of the distance itself
+SURE = 0.7  # of the directions a sample smaller than D has; the others say little about the population's
+SEEN = 256  # combinations of images looked at for a warning: a tenth of the time of the distance itself
 
 
 def frechet_distance_bias(features: GaussianStats | ArrayLike, n_real: int, n_generated: int) -> float:
@@ -31,8 +32,8 @@ def frechet_distance_bias(features: GaussianStats | ArrayLike, n_real: int, n_ge
     :math:`\frac{D}{\pi}\int s_{12}(v)\,v^{-3/2}\,dv`. No form of spectrum is assumed.
 
     Args:
-        features: A sample the distribution is known by, shape (N, D), or its GaussianStats. Fewer than ``n_real``
-            rows can tell less about small variances, and the answer comes out higher, by a fifth at half as many.
+        features: A sample the distribution is known by, shape (N, D), or its GaussianStats. A sample smaller than
+            those asked for says nothing about the smallest variances, which are then taken to fall on as they did.
         n_real: Images in the one sample, at least 2.
         n_generated: Images in the other, at least 2.
 
@@ -65,20 +66,18 @@ def frechet_distance_bias(features: GaussianStats | ArrayLike, n_real: int, n_ge
 def warned_bias(side: Side, other: Side) -> float:
     """Returns what two samples as large as these sides are to be apart, were they of the distribution of the first.
 
-    For a warning: of a set given as features only some rows are looked at, evenly spread, to save time.
+    For a warning, so it must not take long: a large set is reduced to few random combinations of its images, which are
+    as good as so few images of the same distribution.
     """
     if side.trace == 0.0:
         return 0.0
-    if side.rows is None:
-        low, _ = side.factor()
-        gram, n = low.T @ low, side.n
-    else:
-        picked = np.linspace(0, side.n - 1, min(side.n, SEEN_ROWS)).astype(np.intp)
-        rows = side.rows[picked] * np.sqrt((side.n - 1) / max(len(picked) - 1, 1))
-        rows = rows - rows.mean(axis=0)
-        gram, n = rows @ rows.T, len(rows)
+    low, _ = side.factor
+    n, rank = side.n, low.shape[1]
+    if rank > SEEN:
+        mixing, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((rank, SEEN)))
+        low, n = low @ mixing * np.sqrt(rank / SEEN), SEEN + 1  # no mean was taken off: one more
     values = np.zeros(len(side.mean))
-    found = np.linalg.eigvalsh(gram)[-len(values) :]
+    found = np.linalg.eigvalsh(low.T @ low)[-len(values) :]
     values[len(values) - len(found) :] = found
     return _expected(values, n, side.n, other.n)
 
@@ -111,7 +110,7 @@ def _population(
     """Returns rising w, the mean s of ``(w * l)**2 / (1 + (w * l)**2)`` over the population's l, and ds / dlog w.
 
     That mean is the real part of s(i w) of the population, and a sample has the same s at the v that solves
-    ``v * (1 - D / (n - 1) * s(v)) = i w``. Where a small sample has no answer any more, the rows end.
+    ``v * (1 - D / (n - 1) * s(v)) = i w``. Where a small sample has no answer any more, the shares go on as they did.
     """
     dim, ratio = len(spectrum), len(spectrum) / (n - 1)
     seen = spectrum[spectrum > dim * EPS * spectrum.max()]  # the rest is rounding
@@ -135,4 +134,15 @@ def _population(
     if len(rows) < 2:  # two or three images say nothing about the spectrum: it is taken as it is
         return _population(spectrum, UNLIMITED)
     shares, slopes = np.asarray(rows).T
-    return grid[: len(rows)], shares, slopes
+    return grid, *_continued(grid, shares, slopes, (n - 1) / dim)
+
+
+def _continued(
+    grid: NDArray[np.float64], shares: NDArray[np.float64], slopes: NDArray[np.float64], limit: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns shares and slopes for all of the grid: where a sample shows no more, odds grow by the power they had."""
+    last = len(shares) - 1 if limit >= 1.0 else int(np.flatnonzero(shares < SURE * limit)[-1])
+    power = min(2.0, slopes[last] / (shares[last] * (1.0 - shares[last])))  # 2 where all variances are equal: no more
+    odds = shares[last] / (1.0 - shares[last]) * (grid[last + 1 :] / grid[last]) ** power
+    rest = odds / (1.0 + odds)
+    return np.append(shares[: last + 1], rest), np.append(slopes[: last + 1], power * rest * (1.0 - rest))

@@ -17,6 +17,7 @@ So features are kept while N < D, and the second route gives way to the third wh
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,9 @@ class Side:
             self.n, self.mean, self.cov = stats.n, stats.mean, stats.cov
             self.trace = float(np.trace(self.cov))
 
+    @cached_property
     def factor(self) -> tuple[NDArray[np.float64], bool]:
-        """Returns columns L (D, R) with ``L @ L.T`` the covariance, and whether they are a lower triangle."""
+        """Columns L (D, R) with ``L @ L.T`` the covariance, and whether they are a lower triangle."""
         if self.rows is not None:
             return self.rows.T, False
         assert self.cov is not None
@@ -107,7 +109,7 @@ def distance(first: Side, second: Side) -> float:
     apart = float(((first.mean - second.mean) ** 2).sum()) + (first.trace + second.trace)
     # the smaller set is the likelier to be singular, and the cheaper factor
     small, large = sorted((first, second), key=lambda side: (side.n, side.trace))
-    low, triangular = small.factor()
+    low, triangular = small.factor
     if low.shape[1] == 0:
         return apart
     if large.cov is not None:
@@ -120,7 +122,7 @@ def distance(first: Side, second: Side) -> float:
             doubt = EPS * float(values[-1]) * float(np.sqrt((1.0 / values).sum()))
             if doubt <= TOLERANCE * value:
                 return value
-    crossed = low.T @ large.factor()[0]
+    crossed = low.T @ large.factor[0]
     return max(0.0, apart - 2.0 * float(scipy.linalg.svdvals(crossed, overwrite_a=True, check_finite=False).sum()))
 
 

@@ -48,6 +48,13 @@ def test_as_simulated(name, n, m):
     assert frechet_distance_bias(sample(98, 500, spectrum), m, n) == pytest.approx(truth, rel=0.08)
 
 
+@pytest.mark.filterwarnings("ignore::faceeval.metrics.SmallSampleWarning")
+@pytest.mark.parametrize("name", ["flat", "1 / k", "a knee"])
+def test_a_quarter_of_the_images_is_enough(name):
+    known = [frechet_distance_bias(sample(seed, 25, SPECTRA[name]), 100, 100) for seed in range(8)]
+    assert np.mean(known) == pytest.approx(simulated(100, 100, SPECTRA[name]), rel=0.15)
+
+
 def test_one_dimension_in_closed_form():
     # means: 1 / n + 1 / m; deviations: 1 / (2 (n - 1)) + 1 / (2 (m - 1))
     known = GaussianStats(10**8, np.zeros(1), np.eye(1))
@@ -74,15 +81,18 @@ def test_the_warning_foretells_it(as_statistics):
     assert foretold == pytest.approx(value, rel=0.15)
 
 
+@pytest.mark.parametrize("as_statistics", [False, True])
 @pytest.mark.filterwarnings("ignore::faceeval.metrics.SmallSampleWarning")
-def test_the_warning_looks_at_some_rows_only(monkeypatch):
+def test_the_warning_looks_at_some_combinations_only(as_statistics, monkeypatch):
     spectrum = np.concatenate([SPECTRA["1 / k"], SPECTRA["1 / k"] / 100])
     sets = [sample(seed, 120, spectrum) for seed in (1, 2)]
-    monkeypatch.setattr("faceeval.metrics.bias.SEEN_ROWS", 60)
+    if as_statistics:
+        sets = [GaussianStats.from_features(s) for s in sets]
+    monkeypatch.setattr("faceeval.metrics.bias.SEEN", 60)
     with pytest.warns(SmallSampleWarning) as caught:
-        frechet_distance(*sets)
+        value = frechet_distance(*sets)
     foretold = float(re.search(r"about ([\d.]+) apart", str(caught[0].message)).group(1))
-    assert frechet_distance(*sets) * 0.9 < foretold < frechet_distance(*sets) * 1.4
+    assert foretold == pytest.approx(value, rel=0.2)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
