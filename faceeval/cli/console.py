@@ -67,7 +67,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
     grid = Table(header_style="bold", box=None, pad_edge=False)
     rights = set(right)
     for index, column in enumerate(columns):
-        grid.add_column(column, justify="right" if index in rights else "left", overflow="fold")
+        name = index == 0  # to be copied whole
+        grid.add_column(column, justify="right" if index in rights else "left", overflow="fold", no_wrap=name)
     for row in rows:
         grid.add_row(*row)
     stdout.print(grid)

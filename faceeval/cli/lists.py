@@ -26,10 +26,10 @@ def _metrics() -> Rows:
     from faceeval.metrics.table import METRICS
 
     rows = [
-        (name, spec.question, spec.direction, spec.unit, f"v{spec.version}", spec.source)
+        (name, spec.question, ", ".join(spec.needs), spec.direction, spec.unit, f"v{spec.version}", spec.source)
         for name, spec in METRICS.items()
     ]
-    return ("metric", "question", "better", "unit", "version", "source"), rows
+    return ("metric", "question", "needs", "better", "unit", "version", "source"), rows
 
 
 def _datasets() -> Rows:
