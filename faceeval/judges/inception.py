@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from faceeval.errors import CheckpointError, unknown_name
 from faceeval.judges.folding import fold_batch_norms
+from faceeval.judges.fusing import fuse_rectifiers
 from faceeval.judges.inputs import check_device, run_in_batches
 from faceeval.judges.outside_weights import WeightFile, missing_package, read_weights, state_sha256
 from faceeval.judges.resize import PRESETS
@@ -55,12 +56,20 @@ def build_network() -> nn.Module:
     return network
 
 
+def rectified_convolution() -> type[nn.Module]:
+    """Returns torchvision's class of convolution, normalisation and rectifier, which the network is made of."""
+    from torchvision.models.inception import BasicConv2d
+
+    block: type[nn.Module] = BasicConv2d
+    return block
+
+
 class InceptionJudge:
     """Pool3 features (2048-d) of InceptionV3, for the Fréchet distance.
 
     Images of any size are resized to 299 x 299 pixels by the preset, which stretches what is not square. The network
-    runs in float32, channels last, with its batch normalisations folded: the same features to 2e-5, in about half the
-    time.
+    runs in float32, channels last, with its batch normalisations folded and its rectifiers fused: the same features to
+    2e-5, in little more than half the time.
 
     Args:
         weights_dir: Folder looked in first for the weight file.
@@ -105,11 +114,14 @@ class InceptionJudge:
             raise CheckpointError("weights of the 2015 InceptionV3", str(error).split("\n")[0], todo) from error
         network.fc = nn.Identity()
         network.eval().requires_grad_(False)
-        self.network = fold_batch_norms(network).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fused = fuse_rectifiers(fold_batch_norms(network), rectified_convolution())
+        self.network = fused.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
         """Returns ``{"features": float32 (N, 2048)}``; see :class:`faceeval.judges.Judge`."""
         return run_in_batches(images, self._batch_size, self._device, self._look, square=False)
 
     def _look(self, batch: Tensor) -> dict[str, Tensor]:
-        return {"features": self.network(self._prepare(batch).contiguous(memory_format=torch.channels_last))}
+        # channels last before the resizing, where there are fewer pixels to move
+        prepared = self._prepare(batch.contiguous(memory_format=torch.channels_last))
+        return {"features": self.network(prepared.contiguous(memory_format=torch.channels_last))}

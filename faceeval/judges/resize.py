@@ -53,13 +53,13 @@ def tf1_bilinear(images: Tensor, size: int) -> Tensor:
 
 def tf1(images: Tensor) -> Tensor:
     """uint8 (N, 3, H, W) -> float32 (N, 3, 299, 299), the ``tf1`` preset."""
-    return (tf1_bilinear(images.to(torch.float32), SIDE) - 128.0) / 128.0
+    return tf1_bilinear(images.to(torch.float32), SIDE).sub_(128.0).div_(128.0)
 
 
 def pytorch_fid(images: Tensor) -> Tensor:
     """uint8 (N, 3, H, W) -> float32 (N, 3, 299, 299), the ``pytorch-fid`` preset."""
     unit = images.to(torch.float32) / 255.0
-    return 2.0 * functional.interpolate(unit, size=(SIDE, SIDE), mode="bilinear", align_corners=False) - 1.0
+    return functional.interpolate(unit, size=(SIDE, SIDE), mode="bilinear", align_corners=False).mul_(2.0).sub_(1.0)
 
 
 def clean(images: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def clean(images: Tensor) -> Tensor:
     planes = images.cpu().numpy().astype(np.float32).reshape(-1, *images.shape[-2:])
     filtered = [np.asarray(Image.fromarray(plane).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for plane in planes]
     resized = torch.from_numpy(np.stack(filtered)).reshape(len(images), 3, SIDE, SIDE).to(images.device)
-    return (resized.clamp_(0.0, 255.0) - 128.0) / 128.0  # bicubic overshoots at edges
+    return resized.clamp_(0.0, 255.0).sub_(128.0).div_(128.0)  # bicubic overshoots at edges
 
 
 PRESETS: dict[str, Callable[[Tensor], Tensor]] = {"tf1": tf1, "pytorch-fid": pytorch_fid, "clean": clean}
