@@ -34,6 +34,7 @@ lint: $(VENV)/.installed-dev
 test: lint
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS)
 	$(ONE_THREAD) $(BIN)/python -m pytest -q --doctest-modules faceeval reference_models
+	$(ONE_THREAD) $(BIN)/python -m pytest -q --doctest-glob='*.md' docs/measures
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

@@ -58,7 +58,9 @@ def prune() -> None:
             raise OutputError(
                 f"to remove {folder}", f"{error.strerror or error}", "remove it yourself, or change its permissions"
             ) from error
-    stdout.print(f"{len(folders)} outdated folders removed, {freed / 1e6:.0f} MB freed in {cache_dir()}", soft_wrap=True)
+    stdout.print(
+        f"{len(folders)} outdated folders removed, {freed / 1e6:.0f} MB freed in {cache_dir()}", soft_wrap=True
+    )
 
 
 @app.command()

@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Metrics as plain functions of arrays: no images on disk, no files, no networks; usable from any project.
 
-One module for each question: ``realism``, ``quality``, ``attribute``, ``preservation``, ``identity``, ``fidelity``;
-``bootstrap`` gives any of them an interval and ``table.METRICS`` lists them all. Arguments are numpy arrays, or torch
-tensors on any device and of any float type; values come back in float64.
+A module for each measure or two, a page of the documentation for each question; ``bootstrap`` gives any of them an
+interval, ``compare`` says which of two methods wins, and ``table.METRICS`` lists them all. Arguments are numpy arrays,
+or torch tensors on any device and of any float type; values come back in float64.
 """
 
-from faceeval.metrics.attack import (
-    ATTACK_THRESHOLDS,
-    AttackBudget,
-    AttackResult,
-    feature_attack,
-    shuffled_perturbation,
-)
+from faceeval.metrics.attack import ATTACK_THRESHOLDS, AttackResult, feature_attack, shuffled_perturbation
 from faceeval.metrics.attribute import (
     balanced_accuracy,
     flip_accuracy,
@@ -28,6 +22,7 @@ from faceeval.metrics.bootstrap import Interval, bootstrap_difference, bootstrap
 from faceeval.metrics.compare import Comparison, compare, compare_all
 from faceeval.metrics.conflicts import CONFLICTS, contradictions, excluded_columns, labels_after_edit
 from faceeval.metrics.crossfit import JudgedEdits, cross_fitted_fidelity, cross_fitted_realness
+from faceeval.metrics.descent import AttackBudget
 from faceeval.metrics.detection import (
     DetectionSummary,
     detection_ablations,
