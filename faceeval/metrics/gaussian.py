@@ -198,13 +198,13 @@ class GaussianStats:
         Uncounted ones are written as they came, as ``mu`` and ``sigma``.
 
         Args:
-            path: File to write; its folder must exist.
+            path: File to write; its folder is made where it is missing.
 
         Returns:
             The path.
 
         Raises:
-            OutputError: The folder is missing or cannot be written.
+            OutputError: It cannot be written.
         """
         return write_stats(path, self.n if self.counted else None, self.mean, self.cov)
 

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.errors import InputError, MissingFileError, OutputError
+from faceeval.atomic import replacing
+from faceeval.errors import InputError, MissingFileError
 
 KEYS = (("mean", "cov"), ("mu", "sigma"))  # ours; those of pytorch-fid, clean-fid and guided-diffusion
 WANTED = "an .npz of n, mean and cov, or of mu and sigma"
@@ -54,7 +53,7 @@ def write_stats(path: str | os.PathLike[str], n: int | None, mean: NDArray[Any],
     """Writes statistics, whole or not at all: as ``n``, ``mean``, ``cov``, or without n as ``mu`` and ``sigma``.
 
     Args:
-        path: File to write; its folder must exist.
+        path: File to write; its folder is made where it is missing.
         n: Number of images, None where it is unknown.
         mean: Shape (D,).
         cov: Shape (D, D).
@@ -63,19 +62,10 @@ def write_stats(path: str | os.PathLike[str], n: int | None, mean: NDArray[Any],
         The path.
 
     Raises:
-        OutputError: The folder is missing or cannot be written.
+        OutputError: It cannot be written.
     """
-    target, temporary = Path(path), ""
+    target = Path(path)
     fields: dict[str, Any] = {"mu": mean, "sigma": cov} if n is None else {"n": n, "mean": mean, "cov": cov}
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **fields)
-        os.replace(temporary, target)
-    except OSError as error:
-        todo = "choose a folder that exists and has room"
-        raise OutputError(f"a place to write {target}", str(error), todo) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+    with replacing(target) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **fields)
     return target

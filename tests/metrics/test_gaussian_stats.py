@@ -242,6 +242,7 @@ class TestFiles:
         assert not (tmp_path / "exploded").exists()
 
     def test_no_such_folder(self, tmp_path):
+        (tmp_path / "no").write_text("a file, not a folder")
         with pytest.raises(OutputError):
             GaussianStats.empty(2).save(tmp_path / "no" / "f.npz")
 
