@@ -111,6 +111,14 @@ def test_fid_of_folders_is_the_functions_value(run: Run, sets: tuple[Path, Path]
     assert (value["label"], value["better"]) == ("FD-procfaces", "lower")
 
 
+def test_only_a_number_that_can_be_better_says_which_way(run: Run, sets: tuple[Path, Path]) -> None:
+    values = answer(run, "kid", *sets, *JUDGE)["values"]
+    assert values["kernel_distance"]["better"] == "lower"
+    assert "better" not in values["kernel_distance_error"]
+    values = answer(run, "dfn", sets[0], sets[0], *JUDGE)["values"]
+    assert (values["dfn_mean"]["better"], values["dfn_iqr"]["better"]) == ("near 1", "lower")
+
+
 def test_the_json_holds_what_the_number_depends_on(run: Run, sets: tuple[Path, Path]) -> None:
     found = answer(run, "fid", *sets, *JUDGE)
     assert found["judge"]["judge"] == "procfaces"

@@ -48,6 +48,7 @@ class Number:
         high: Upper end.
         metric: Row of METRICS it belongs to; the key itself by default.
         digits: Decimals printed.
+        better: Which way is better, where that is not the row's; ``"neither"`` for how sure or how spread a number is.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Number:
     high: float | None = None
     metric: str = ""
     digits: int = 4
+    better: str = ""
 
 
 @dataclass
@@ -125,7 +127,7 @@ def _cells(number: Number, spans: bool) -> tuple[str, ...]:
     span = ""
     if number.low is not None and number.high is not None:
         span = f"{number.low:,.{number.digits}f} .. {number.high:,.{number.digits}f}"
-    arrow = f" {ARROWS[row['better']]}" if row else ""
+    arrow = f" {ARROWS[row['better']]}" if "better" in row else ""
     cells = (f"{escape(number.label)}{arrow}", f"{number.value:,.{number.digits}f}", *([span] if spans else []))
     return (*cells, str(row.get("unit", "")))
 
@@ -134,7 +136,10 @@ def _row(number: Number) -> dict[str, Any]:
     from faceeval.metrics.table import METRICS
 
     spec = METRICS.get(number.metric or number.key)
-    return {} if spec is None else {"unit": spec.unit, "better": spec.direction, "version": spec.version}
+    if spec is None:
+        return {}
+    better = number.better or spec.direction
+    return {"unit": spec.unit, **({} if better == "neither" else {"better": better}), "version": spec.version}
 
 
 def _record(found: Measured, seconds: float) -> dict[str, Any]:

@@ -53,8 +53,22 @@ def kid(
             found = kernel_distance_subsets(sides[0], sides[1], subsets, subset_size, seed)
             numbers = [
                 Number("kernel_distance", label, found.mean, digits=6),
-                Number("kernel_distance_error", "its standard error", found.error, metric="kernel_distance", digits=6),
-                Number("kernel_distance_std", "spread of subsets", found.std, metric="kernel_distance", digits=6),
+                Number(
+                    "kernel_distance_error",
+                    "its standard error",
+                    found.error,
+                    metric="kernel_distance",
+                    digits=6,
+                    better="neither",
+                ),
+                Number(
+                    "kernel_distance_std",
+                    "spread of subsets",
+                    found.std,
+                    metric="kernel_distance",
+                    digits=6,
+                    better="neither",
+                ),
             ]
             settings = {"subsets": found.subsets, "subset_size": found.subset_size, "seed": seed}
     show(answer_of("kid", numbers, seen, settings, notes), as_json=as_json, quiet=quiet, began=began)
@@ -123,7 +137,7 @@ def fid_infinity(
     row = "frechet_distance_infinity"
     numbers = [
         Number(row, f"{label} of infinitely many", line.value),
-        Number("error", "its standard error, at least", line.error, metric=row),
+        Number("error", "its standard error, at least", line.error, metric=row, better="neither"),
         Number("finite", f"of the {line.sizes[-1]:,} there are", line.distances[-1], metric=row),
     ]
     settings = {"points": points, "seed": seed, "sizes": line.sizes}

@@ -57,7 +57,7 @@ def dfn(
             Number("dfn_median", "median", summary.median, metric="dfn_ratios"),
             Number("dfn_p25", "lower quartile", summary.p25, metric="dfn_ratios"),
             Number("dfn_p75", "upper quartile", summary.p75, metric="dfn_ratios"),
-            Number("dfn_iqr", "interquartile range", summary.iqr, metric="dfn_ratios"),
+            Number("dfn_iqr", "interquartile range", summary.iqr, metric="dfn_ratios", better="lower"),
         ]
     found = _measured("dfn", numbers, seen.inputs, seen.maker, seed, notes)
     show(found, as_json=as_json, quiet=quiet, began=began)
