@@ -13,12 +13,12 @@ from pathlib import Path
 
 from faceeval.errors import FaceevalError, OutputError
 
-TODO = "free some space, or choose a folder that can be written"
+ADVICE = "free some space, or choose a folder that can be written"
 _ABANDONED = 24 * 3600.0  # seconds after which a temporary file belongs to nobody
 
 
 @contextmanager
-def replacing(path: Path, todo: str = TODO) -> Iterator[Path]:
+def replacing(path: Path, todo: str = ADVICE) -> Iterator[Path]:
     """Gives a temporary name beside ``path`` to write to, which becomes ``path`` when the block ends well.
 
     Whatever goes wrong, ``path`` is either as it was or complete, and the temporary file is gone.
@@ -48,7 +48,7 @@ def replacing(path: Path, todo: str = TODO) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_whole(path: Path, content: bytes, todo: str = TODO) -> None:
+def write_whole(path: Path, content: bytes, todo: str = ADVICE) -> None:
     """Writes a file so that it is either whole or as it was, even if the process dies or the disk is full.
 
     Args:

@@ -12,7 +12,7 @@ from faceeval.data.pairs import FacePairs
 from faceeval.errors import InputError, MissingFileError
 
 COLUMNS = ("first", "second", "same")
-TODO = "give a header first,second,same (and fold, if the list has folds), and one pair in each line below it"
+ADVICE = "give a header first,second,same (and fold, if the list has folds), and one pair in each line below it"
 
 
 def read_pair_table(path: Path | str) -> FacePairs:
@@ -43,15 +43,15 @@ def read_pair_table(path: Path | str) -> FacePairs:
     except FileNotFoundError as error:
         raise MissingFileError("a list of pairs", f"{path} does not exist", "check the path") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a list of pairs as text", f"{path}: {error}", TODO) from error
+        raise InputError("a list of pairs as text", f"{path}: {error}", ADVICE) from error
     reader = csv.reader(lines, skipinitialspace=True)
     header = [cell.strip().lower() for cell in next(reader, [])]
     if not set(COLUMNS) <= set(header):
         got = f"{', '.join(header) or 'nothing'} in {path}"
-        raise InputError(f"the columns {', '.join(COLUMNS)}", got, TODO)
+        raise InputError(f"the columns {', '.join(COLUMNS)}", got, ADVICE)
     rows = [_row(path, reader.line_num, header, cells) for cells in reader if any(cells)]
     if not rows:
-        raise InputError("at least one pair", f"none in {path}", TODO)
+        raise InputError("at least one pair", f"none in {path}", ADVICE)
     return FacePairs(
         path,
         tuple(row["first"] for row in rows),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from faceeval.errors import InputError, MissingFileError
 
-TODO = "give a header (rater and item if there are such columns, then one column for each method) and ranks below it"
+ADVICE = "give a header (rater and item if there are such columns, then one column for each method) and ranks below it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +52,14 @@ def read_ranks(path: Path | str) -> RankSheet:
     except FileNotFoundError as error:
         raise MissingFileError("a sheet of ranks", f"{path} does not exist", "check the path") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a sheet of ranks as text", f"{path}: {error}", TODO) from error
+        raise InputError("a sheet of ranks as text", f"{path}: {error}", ADVICE) from error
     reader = csv.reader(lines, skipinitialspace=True)
     header = [cell.strip() for cell in next(reader, [])]
     methods = tuple(cell for cell in header if cell.lower() not in ("rater", "item"))
     rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     if len(set(header)) < len(header) or "" in header or not methods or not rows:
         got = f"{path} with the header {', '.join(header) or 'none'} and {len(rows)} rows"
-        raise InputError("a table with one column for each method", got, TODO)
+        raise InputError("a table with one column for each method", got, ADVICE)
     lists: dict[str, dict[str, list[float]]] = {}
     for number, row in rows:
         _add(path, number, header, row, lists)
@@ -96,4 +96,4 @@ def _rank(place: str, cell: str) -> float:
     try:
         return float(cell or 0)
     except ValueError as error:
-        raise InputError("a rank as a number, or nothing where it is missing", f"{place}: {cell!r}", TODO) from error
+        raise InputError("a rank as a number, or nothing where it is missing", f"{place}: {cell!r}", ADVICE) from error
