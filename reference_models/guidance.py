@@ -79,7 +79,7 @@ def guided(recipe: Recipe, guidance: Guidance, attribute: str, teacher: Teacher 
         UnknownNameError: The teacher does not know the attribute.
     """
     if guidance.lambda_same:
-        recipe = _with_generator_terms(recipe, _Sparing(guidance))
+        recipe = _with_generator_terms(recipe, _sparing(guidance))
     if not guidance.guided:
         return recipe
     if teacher is None:
@@ -130,15 +130,14 @@ def _joined(loss: Callable[..., Terms], more: Callable[..., Terms]) -> Callable[
     return joined
 
 
-class _Sparing:
-    """Asks that few pixels change."""
+def _sparing(guidance: Guidance) -> Callable[..., Terms]:
+    """Terms that ask that few pixels change."""
 
-    def __init__(self, guidance: Guidance) -> None:
-        self._guidance = guidance
+    def terms(networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
+        weight = ramped(guidance.lambda_same, guidance.same_ramp, batch.done)
+        return {"g_same": weight * changed_share(fakes["edited"], batch.images, guidance.same_scale)}
 
-    def __call__(self, networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
-        weight = ramped(self._guidance.lambda_same, self._guidance.same_ramp, batch.done)
-        return {"g_same": weight * changed_share(fakes["edited"], batch.images, self._guidance.same_scale)}
+    return terms
 
 
 class _Guide:
