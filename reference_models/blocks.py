@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+Norm = Literal["instance", "group"]
 Output = Literal["image", "residual", "blend"]
 Upsampling = Literal["transposed", "bilinear"]
 # raw channels a generator must end with, by how its picture is made
@@ -25,6 +26,21 @@ def instance_norm(channels: int, *, affine: bool) -> nn.GroupNorm:
         affine: Whether each channel has a learnt scale and shift.
     """
     return nn.GroupNorm(channels, channels, eps=1e-5, affine=affine)
+
+
+GROUPS = 4  # of "group"
+
+
+def normalise(channels: int, kind: Norm) -> nn.GroupNorm:
+    """Normalisation with a learnt scale and shift per channel.
+
+    Args:
+        channels: Channels of the input.
+        kind: ``"instance"``: each channel by itself, which takes from a map whatever is the same all over it, such as
+            "this face is old". ``"group"``: four groups of channels (Wu and He, "Group Normalization", 2018), within
+            which such a message survives.
+    """
+    return instance_norm(channels, affine=True) if kind == "instance" else nn.GroupNorm(GROUPS, channels, eps=1e-5)
 
 
 def reflect_conv(channels_in: int, channels_out: int, kernel: int) -> nn.Conv2d:

@@ -19,12 +19,14 @@ from torch.nn import functional
 from faceeval.method import MethodCard
 from reference_models.blocks import (
     OUTPUT_CHANNELS,
+    Norm,
     Output,
     Upsampling,
     compose,
     initialise,
     instance_norm,
     leaky,
+    normalise,
     start_as_identity,
     upsample,
 )
@@ -53,6 +55,7 @@ class Config:
         keep_high: Share of channels a high-level skip keeps (section 2.2: half).
         keep_low: Share of channels a low-level skip keeps (section 2.2: a quarter).
         skip: ``"1x1"`` as in figure 1(b) below, ``"full"`` as above (the original U-Net), or ``"none"``.
+        norm: The generator's, see ``blocks.normalise``; the paper names none, pix2pix's is instance norm.
         d_width: Channels of the discriminator's first convolution.
         d_stages: Stride-2 convolutions of the discriminator.
         d_max_width: Most channels of the discriminator.
@@ -80,6 +83,7 @@ class Config:
     keep_high: float = 0.5
     keep_low: float = 0.25
     skip: Literal["1x1", "full", "none"] = "1x1"
+    norm: Norm = "instance"
     d_width: int = 64
     d_stages: int = 6
     d_max_width: int = 512
@@ -150,18 +154,18 @@ class Generator(nn.Module):
             plain = level in (0, last)
             conv = nn.Conv2d(3 if level == 0 else widths[level - 1], width, 4, 2, 1, bias=plain)
             before = [] if level == 0 else [nn.LeakyReLU(0.2)]
-            self.encoder.append(nn.Sequential(*before, conv, *([] if plain else [instance_norm(width, affine=True)])))
+            self.encoder.append(nn.Sequential(*before, conv, *([] if plain else [normalise(width, config.norm)])))
             if level < last and config.skip == "1x1":
                 self.skips.append(nn.Conv2d(width, kept[level], 1))
             inputs = width + (kept[level] if level < last else 0)
             out = (config.refine or OUTPUT_CHANNELS[config.output]) if level == 0 else widths[level - 1]
             up = upsample(inputs, out, 4, config.upsampling, bias=level == 0)
-            after = [instance_norm(out, affine=True)] if level or config.refine else []
+            after = [normalise(out, config.norm)] if level or config.refine else []
             self.decoder.append(nn.Sequential(nn.ReLU(inplace=True), *up, *after))
         if config.refine:
             self.head = nn.Sequential(
                 nn.Conv2d(config.refine + 3, config.refine, 3, 1, 1),
-                instance_norm(config.refine, affine=True),
+                normalise(config.refine, config.norm),
                 leaky(),
                 nn.Conv2d(config.refine, OUTPUT_CHANNELS[config.output], 3, 1, 1),
             )

@@ -31,7 +31,7 @@ class FaceSet:
 
     Attributes:
         name: Dataset, such as ``"procfaces"`` or ``"celeba"``.
-        split: ``"train"``, ``"validation"`` or ``"test"``.
+        split: ``"train"``, ``"validation"``, ``"test"`` or ``"all"``.
         size: Side of the square images in pixels.
         names: Unique name of each image, in the dataset's own order.
         digest: SHA-256 over what defines the data (names, labels, version, crop); goes into every result.
@@ -42,6 +42,12 @@ class FaceSet:
         expression: int64 (N,), AffectNet's class 0..7.
         valence_arousal: float32 (N, 2), each in [-1, 1].
         landmarks: float32 (N, 5, 2), CelebA's five points (x, y) in pixels of the returned images.
+        landmarks68: float32 (N, 68, 2), the usual 68 points, likewise.
+        people: What the numbers 0, 1, ... in ``identities`` are called; empty where they are the dataset's own numbers.
+        clips: int64 (N,), the video clip an image is a frame of.
+        masks: Indices (n,) int64 -> region of each pixel, uint8 (n, size, size), as `faceeval.data.procfaces.REGIONS`
+            numbers them.
+        skipped: Names of rows that were left out because their image is not there, where that was asked for.
         truth: Indices, attribute -> Truth; None where the true edit cannot be known.
         provenance: How the images came to be (crop box, filter, version); goes into every result.
     """
@@ -58,6 +64,11 @@ class FaceSet:
     expression: NDArray[np.int64] | None = None
     valence_arousal: NDArray[np.float32] | None = None
     landmarks: NDArray[np.float32] | None = None
+    landmarks68: NDArray[np.float32] | None = None
+    people: tuple[str, ...] = ()
+    clips: NDArray[np.int64] | None = None
+    masks: Callable[[NDArray[np.int64]], NDArray[np.uint8]] | None = None
+    skipped: tuple[str, ...] = ()
     truth: Callable[[NDArray[np.int64], str], Truth] | None = None
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
 

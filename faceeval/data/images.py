@@ -46,19 +46,55 @@ class Crop:
     source: str = ""
 
 
-CROPS: dict[str, Crop | None] = {
+@dataclass(frozen=True)
+class Square:
+    """The largest square in the middle of an image of any size."""
+
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Around:
+    """A square around the box of a face, which each image has of its own; beyond the border it is black.
+
+    Attributes:
+        scale: Side of the square in terms of the longer side of the box.
+        source: Who cuts so.
+    """
+
+    scale: float
+    source: str = ""
+
+    def square(self, box: Sequence[float] | NDArray[np.float32]) -> tuple[int, int, int]:
+        """Returns left, top and side in whole pixels for a box of left, top, width and height.
+
+        Example:
+            >>> Around(1.0).square([10, 20, 30, 40])
+            (5, 20, 40)
+        """
+        left, top, width, height = (float(value) for value in box)
+        side = max(1, round(self.scale * max(width, height)))
+        return round(left + (width - side) / 2), round(top + (height - side) / 2), side
+
+
+Cut = Crop | Square | Around | None
+
+CROPS: dict[str, Cut] = {
     "center178": Crop(20, 0, 178, source="StarGAN, Fader Networks"),
     "center170": Crop(24, 4, 170, source="AttGAN in PyTorch"),
     "center108": Crop(55, 35, 108, source="the DCGAN family"),
     "low170": Crop(26, 3, 170, source="STGAN in TensorFlow"),
     "low148": Crop(40, 15, 148, source="VAE-GAN, STGAN at 64 pixels"),
     "low128": Crop(60, 25, 128, source="rows 60:-30, columns 25:-25"),
+    "square": Square(),
+    "box": Around(1.0, source="tight boxes"),
+    "box1.3": Around(1.3, source="VGGFace2's models"),
     "none": None,  # square images, taken whole
 }
 
 
-def crop_box(name: str) -> Crop | None:
-    """Returns the box of a crop preset; None takes square images whole.
+def crop_box(name: str) -> Cut:
+    """Returns what a crop preset cuts; None takes square images whole.
 
     Raises:
         UnknownNameError: No such preset in CROPS.
@@ -78,13 +114,16 @@ def check_size(size: int) -> None:
         raise InputError(f"an image size of 1..{MAX_SIZE} pixels", str(size), "choose a size such as 64 or 128")
 
 
-def read_image(path: Path | str, *, crop: str = "none", size: int) -> NDArray[np.uint8]:
+def read_image(
+    path: Path | str, *, crop: str = "none", size: int, box: NDArray[np.float32] | None = None
+) -> NDArray[np.uint8]:
     """Reads one image, cuts it, and scales it with an antialiased bilinear filter.
 
     Args:
         path: Any of `faceeval.data.decode.FORMATS`, whatever its suffix says.
         crop: Name of a preset in CROPS.
         size: Side of the result in pixels.
+        box: Left, top, width and height of the face in pixels of the stored image, (4,), for crops around it.
 
     Returns:
         uint8, (3, size, size), RGB, 0..255.
@@ -95,21 +134,27 @@ def read_image(path: Path | str, *, crop: str = "none", size: int) -> NDArray[np
             square where nothing is cropped.
         UnknownNameError: The crop is in no table.
     """
-    path, box = Path(path), crop_box(crop)
+    path, cut = Path(path), crop_box(crop)
     check_size(size)
     with opened(path, str(path)) as image:
         ImageOps.exif_transpose(image, in_place=True)
-        _check_shape(path, image.size, crop, box)
+        _check_shape(path, image.size, crop, cut)
         rgb = to_rgb(image, str(path))
-    if box is not None:
-        rgb = rgb.crop((box.left, box.top, box.left + box.size, box.top + box.size))
+    if cut is not None:
+        left, top, side = _square(cut, rgb.size, crop, box)
+        rgb = rgb.crop((left, top, left + side, top + side))
     if rgb.size != (size, size):
         rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
     return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
 
 
 def read_images(
-    paths: Sequence[Path | str], *, crop: str = "none", size: int, workers: int | None = None
+    paths: Sequence[Path | str],
+    *,
+    crop: str = "none",
+    size: int,
+    boxes: NDArray[np.float32] | None = None,
+    workers: int | None = None,
 ) -> NDArray[np.uint8]:
     """Reads many images with a few threads (the decoders release the interpreter's lock).
 
@@ -117,6 +162,7 @@ def read_images(
         paths: Files, in the order wanted.
         crop: Name of a preset in CROPS.
         size: Side of the results in pixels.
+        boxes: Box of the face of each image, (N, 4), for crops around it.
         workers: Threads; by default one per core, at most 8.
 
     Returns:
@@ -130,7 +176,7 @@ def read_images(
     images = np.empty((len(paths), 3, size, size), np.uint8)
 
     def fill(index: int) -> None:
-        images[index] = read_image(paths[index], crop=crop, size=size)
+        images[index] = read_image(paths[index], crop=crop, size=size, box=None if boxes is None else boxes[index])
 
     workers = min(workers or min(8, os.cpu_count() or 1), max(1, len(paths)))
     if workers == 1:
@@ -202,16 +248,30 @@ def contact_sheet(images: NDArray[np.uint8], columns: int | None = None) -> NDAr
     return grid.transpose(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
 
 
-def _check_shape(path: Path, shape: tuple[int, int], crop: str, box: Crop | None) -> None:
+def _square(
+    cut: Crop | Square | Around, shape: tuple[int, int], crop: str, box: NDArray[np.float32] | None
+) -> tuple[int, int, int]:
+    """Returns left, top and side of the square to cut."""
+    if isinstance(cut, Crop):
+        return cut.left, cut.top, cut.size
+    if isinstance(cut, Square):
+        side = min(shape)
+        return (shape[0] - side) // 2, (shape[1] - side) // 2, side
+    if box is None:
+        raise InputError(f"the box of the face, for the crop {crop}", "none", "choose the crop square or none")
+    return cut.square(box)
+
+
+def _check_shape(path: Path, shape: tuple[int, int], crop: str, cut: Cut) -> None:
     """Refuses what cannot be cut or scaled without stretching."""
     got = f"{path} is {shape[0]}x{shape[1]}"
-    if box is not None and shape != box.image_size:
+    if isinstance(cut, Crop) and shape != cut.image_size:
         raise InputError(
-            f"an image of {box.image_size[0]}x{box.image_size[1]} pixels, for the crop {crop}",
+            f"an image of {cut.image_size[0]}x{cut.image_size[1]} pixels, for the crop {crop}",
             got,
             "use CelebA's aligned images (img_align_celeba); for square images of other origin, the crop 'none'",
         )
     if min(shape) < MIN_SIDE:
         raise InputError(f"an image of at least {MIN_SIDE}x{MIN_SIDE} pixels", got, "remove it, or get a larger one")
-    if box is None and shape[0] != shape[1]:
+    if cut is None and shape[0] != shape[1]:
         raise InputError("a square image, as nothing is cropped", got, "crop it to a square before, or name a crop")

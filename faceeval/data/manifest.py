@@ -7,7 +7,6 @@ They are JSON files, ``datasets/<name>/manifest.json`` of the checkout, which a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,11 +14,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import faceeval
-from faceeval.data.table import Progress, find_root
+from faceeval.data.opening import Progress
+from faceeval.data.table import DATASETS, find_root, reader_of
 from faceeval.errors import InputError, MissingFileError, unknown_name
 
 BLOCK = 1 << 20  # bytes read at once for a checksum
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "all"]
+Role = Literal[
+    "images", "attributes", "partition", "identities", "landmarks", "boxes", "pairs", "expressions", "list", "other"
+]
 
 
 class FileEntry(BaseModel):
@@ -38,7 +41,7 @@ class FileEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str
-    role: Literal["images", "attributes", "partition", "identities", "landmarks", "other"]
+    role: Role
     required: bool
     bytes: int | None = Field(default=None, gt=0)
     md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
@@ -86,6 +89,10 @@ class Manifest(BaseModel):
     attributes: tuple[str, ...]
     layout: tuple[str, ...]
     files: tuple[FileEntry, ...]
+
+    def count(self, split: str) -> int | None:
+        """Returns the published number of images of a split; None where it has no such split."""
+        return next((count for name, count in self.splits.items() if name == split), None)
 
 
 @dataclass(frozen=True)
@@ -169,27 +176,10 @@ def verify(name: str, root: Path | str | None = None, progress: Progress | None 
         UnknownNameError: No such dataset.
         MissingFileError: No folder is given, or it does not exist.
     """
-    if name not in CHECKS:
-        raise unknown_name("dataset", name, CHECKS)
-    return CHECKS[name](load_manifest(name), root, progress)
-
-
-def _check_procfaces(manifest: Manifest, root: Path | str | None, progress: Progress | None) -> list[Finding]:
-    from faceeval.data.procfaces_check import check_cache  # brings the renderer and its compiler
-
-    return check_cache(manifest, progress)
-
-
-def _check_celeba(manifest: Manifest, root: Path | str | None, progress: Progress | None) -> list[Finding]:
-    from faceeval.data.celeba_check import check_copy
-
-    return check_copy(manifest, find_root(manifest.name, root), progress)
-
-
-CHECKS: dict[str, Callable[[Manifest, Path | str | None, Progress | None], list[Finding]]] = {
-    "procfaces": _check_procfaces,
-    "celeba": _check_celeba,
-}
+    if name not in DATASETS:
+        raise unknown_name("dataset", name, DATASETS)
+    folder = find_root(name, root) if DATASETS[name].needs_root else None
+    return reader_of(name).check(load_manifest(name), folder, progress)
 
 
 def checksum(path: Path) -> str:

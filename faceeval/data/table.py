@@ -4,25 +4,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from faceeval.data.faces import FaceSet
-from faceeval.errors import InputError, MissingFileError, unknown_name
+from faceeval.data.opening import Opening, Progress
+from faceeval.errors import FaceevalError, InputError, MissingFileError, unknown_name
+
+if TYPE_CHECKING:
+    from faceeval.data.manifest import Finding, Manifest
 
 ROOT_VARIABLE = "FACEEVAL_DATA"
-Progress = Callable[[int, int], None]
-
-
-class Loader(Protocol):
-    """Opens one split; a ``crop`` of None is the dataset's usual one."""
-
-    def __call__(
-        self, split: str, *, size: int, root: Path | None, crop: str | None, progress: Progress | None
-    ) -> FaceSet:
-        """Returns the faces of the split."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +26,37 @@ class DatasetRow:
 
     Attributes:
         title: One line for listings.
-        load: Opens one split.
+        reader: Its module, imported when it is needed; see `Reader`.
         needs_root: Whether the user has to bring the files.
     """
 
     title: str
-    load: Loader
-    needs_root: bool
+    reader: str
+    needs_root: bool = True
+
+
+class Reader(Protocol):
+    """What the module of a dataset defines; ``root`` is None where the user brings no files."""
+
+    def find_files(self, root: Path) -> Any:
+        """Says where the parts of a copy lie, without reading them; raises MissingFileError where there is none."""
+
+    def load(self, root: Path | None, split: str, opening: Opening) -> FaceSet:
+        """Opens one split."""
+
+    def check(self, manifest: Manifest, root: Path | None, progress: Progress | None) -> list[Finding]:
+        """Holds the copy against the manifest."""
+
+
+def reader_of(name: str) -> Reader:
+    """Returns the reader of a dataset.
+
+    Raises:
+        UnknownNameError: No such dataset.
+    """
+    if name not in DATASETS:
+        raise unknown_name("dataset", name, DATASETS)
+    return cast("Reader", import_module(DATASETS[name].reader))
 
 
 def load_faces(
@@ -47,17 +66,21 @@ def load_faces(
     size: int = 64,
     root: Path | str | None = None,
     crop: str | None = None,
+    skip_missing: bool = False,
+    columns: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> FaceSet:
     """Opens one split of a dataset.
 
     Args:
         name: A key of DATASETS.
-        split: ``"train"``, ``"validation"`` or ``"test"``.
+        split: ``"train"``, ``"validation"``, ``"test"``, or for sets without splits ``"all"``.
         size: Side of the images in pixels.
         root: Folder of the user's copy; None takes the environment variable FACEEVAL_DATA.
         crop: A preset of `faceeval.data.images.CROPS`, or ``"rendered"`` for procfaces, which cuts nothing; None takes
             the dataset's usual one.
+        skip_missing: Leave out rows whose image is not there, and list them in ``FaceSet.skipped``.
+        columns: For data without fixed column names: what a column holds -> its name; see `Opening`.
         progress: Called with (done, total) while images are made, where they have to be made.
 
     Returns:
@@ -74,7 +97,8 @@ def load_faces(
     if not row.needs_root and root is not None:
         raise InputError(f"no folder for {name}, which is made on this machine", f"root {root}", "leave out --root")
     folder = find_root(name, root) if row.needs_root else None
-    return row.load(split, size=size, root=folder, crop=crop, progress=progress)
+    opening = Opening(size, crop, skip_missing, columns or {}, progress)
+    return reader_of(name).load(folder, split, opening)
 
 
 def find_root(name: str, root: Path | str | None) -> Path:
@@ -94,24 +118,24 @@ def find_root(name: str, root: Path | str | None) -> Path:
     return Path(given)
 
 
-def _load_procfaces(
-    split: str, *, size: int, root: Path | None, crop: str | None, progress: Progress | None
-) -> FaceSet:
-    from faceeval.data.procfaces.standard import load  # brings the renderer and its compiler
+def find_copy(name: str, root: Path | str | None = None) -> Path | None:
+    """Returns the folder in which a copy of a dataset is found, or None; looks for files and reads none.
 
-    if crop not in (None, "rendered"):
-        raise unknown_name("crop of procfaces", crop, ["rendered"])
-    return load(split, size=size, progress=progress)
-
-
-def _load_celeba(split: str, *, size: int, root: Path | None, crop: str | None, progress: Progress | None) -> FaceSet:
-    from faceeval.data.celeba import DEFAULT_CROP, load
-
-    assert root is not None
-    return load(root, split, size=size, crop=crop or DEFAULT_CROP)
+    Raises:
+        UnknownNameError: No such dataset.
+    """
+    reader = reader_of(name)
+    try:
+        folder = find_root(name, root)
+        reader.find_files(folder)
+    except FaceevalError:
+        return None
+    return folder
 
 
 DATASETS: dict[str, DatasetRow] = {
-    "procfaces": DatasetRow("rendered heads with every factor known; nothing to download", _load_procfaces, False),
-    "celeba": DatasetRow("CelebA, or any folder laid out like it; bring your own copy", _load_celeba, True),
+    "procfaces": DatasetRow(
+        "rendered heads with every factor known; nothing to download", "faceeval.data.readers.procfaces", False
+    ),
+    "celeba": DatasetRow("CelebA, or any folder laid out like it; bring your own copy", "faceeval.data.readers.celeba"),
 }

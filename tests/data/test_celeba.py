@@ -14,12 +14,17 @@ import pytest
 from celeba_writer import LAYOUTS, FakeCelebA, smooth_image, write_tables
 from PIL import Image
 
-from faceeval.data import celeba
-from faceeval.data.celeba import load
+from faceeval.data.faces import FaceSet
+from faceeval.data.opening import Opening
+from faceeval.data.readers import celeba
 from faceeval.errors import FaceevalError, InputError, MissingFileError, UnknownNameError
 
 Make = Callable[..., FakeCelebA]
 SPLITS = ("train", "validation", "test")
+
+
+def load(root: Path, split: str, **options: object) -> FaceSet:
+    return celeba.load(root, split, Opening(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -202,7 +207,7 @@ def test_labels_for_fewer_images_than_there_are_are_refused(fake_celeba: Make) -
     fake = fake_celeba()
     for name in ("list_attr_celeba", "list_eval_partition"):
         cut_last_row(fake.label_file(name))
-    with pytest.raises(InputError, match="11 rows; images without one: 1 \\(000012\\)") as caught:
+    with pytest.raises(InputError, match=r"11 rows; images without one: 1 \(000012\.jpg\)") as caught:
         load(fake.root, "test")
     assert "12 images" in caught.value.expected
 
@@ -211,8 +216,23 @@ def test_labels_for_more_images_than_there_are_are_refused(fake_celeba: Make) ->
     fake = fake_celeba()
     (fake.images / "000005.jpg").unlink()
     (fake.images / "000007.jpg").unlink()
-    with pytest.raises(MissingFileError, match="10 images; not there: 2 \\(000005, 000007\\)"):
+    with pytest.raises(MissingFileError, match=r"10 of them; not there: 2 \(000005\.jpg, 000007\.jpg\)"):
         load(fake.root, "test")
+
+
+def test_rows_without_images_can_be_left_out_and_are_listed(fake_celeba: Make) -> None:
+    fake = fake_celeba()
+    whole = load(fake.root, "validation")
+    images = whole.images()
+    (fake.images / "000005.jpg").unlink()
+    (fake.images / "000012.jpg").unlink()
+    faces = load(fake.root, "validation", skip_missing=True)
+    assert faces.skipped == ("000005.jpg",)
+    assert faces.names == whole.names[1:]
+    np.testing.assert_array_equal(faces.attributes["Young"], whole.attributes["Young"][1:])
+    np.testing.assert_array_equal(faces.images(), images[1:])
+    assert faces.digest != whole.digest
+    assert faces.provenance["skipped"] == 1
 
 
 def test_a_count_line_that_promises_more_is_believed(fake_celeba: Make) -> None:

@@ -14,12 +14,13 @@ from celeba_writer import FakeCelebA, write_tables
 from PIL import Image
 
 from faceeval.data import manifest as manifests
-from faceeval.data import procfaces_check
-from faceeval.data.celeba_check import check_copy
 from faceeval.data.manifest import Finding, Manifest, checksum, load_manifest, manifest_names, verify
 from faceeval.data.procfaces import standard, store
 from faceeval.data.procfaces.factors import ATTRIBUTE_NAMES
 from faceeval.data.procfaces.population import SET_VERSION, attribute_table, identity_of, indices_of
+from faceeval.data.readers import procfaces as procfaces_reader
+from faceeval.data.readers.celeba import check
+from faceeval.data.table import DATASETS
 from faceeval.errors import InputError, MissingFileError, UnknownNameError
 from faceeval.names import CELEBA_ATTRIBUTES
 
@@ -47,7 +48,7 @@ def test_the_manifests_say_what_the_readers_do() -> None:
 
 def test_every_dataset_has_a_check_and_a_card() -> None:
     for name in manifest_names():
-        assert name in manifests.CHECKS
+        assert name in DATASETS
         text = (manifests.manifests_folder() / name / "README.md").read_text(encoding="utf-8")
         assert load_manifest(name).citation in " ".join(text.split())
 
@@ -113,7 +114,7 @@ def described(fake_celeba: Make) -> tuple[FakeCelebA, Manifest]:
 def test_the_published_data_raise_nothing(described: tuple[FakeCelebA, Manifest]) -> None:
     fake, manifest = described
     steps: list[tuple[int, int]] = []
-    assert check_copy(manifest, fake.root, lambda done, total: steps.append((done, total))) == []
+    assert check(manifest, fake.root, lambda done, total: steps.append((done, total))) == []
     assert steps[-1] == (12, 12)
 
 
@@ -130,7 +131,7 @@ def test_one_changed_label_changes_the_checksum(described: tuple[FakeCelebA, Man
     fake, manifest = described
     path = fake.root / "Eval" / "list_eval_partition.txt"
     path.write_text(path.read_text().replace("000001.jpg 0", "000001.jpg 1"))
-    subjects = [finding.subject for finding in check_copy(manifest, fake.root)]
+    subjects = [finding.subject for finding in check(manifest, fake.root)]
     assert subjects == ["list_eval_partition.txt", "train", "validation"]
 
 
@@ -146,7 +147,7 @@ def test_bad_images_are_errors(described: tuple[FakeCelebA, Manifest]) -> None:
     paths[0].write_bytes(paths[0].read_bytes()[:-300])
     paths[1].write_text("<html>")
     Image.new("RGB", (64, 64)).save(paths[2])
-    (finding,) = check_copy(manifest, fake.root)
+    (finding,) = check(manifest, fake.root)
     assert finding.level == "error"
     assert finding.message == (
         "bad images: 3 (000001.jpg is cut short, 000002.jpg cannot be opened, 000003.jpg is 64x64, not 178x218)"
@@ -158,14 +159,14 @@ def test_people_in_two_splits_are_an_error(described: tuple[FakeCelebA, Manifest
     fake.identities[:] = np.arange(12)
     fake.identities[11] = 2
     write_tables(fake, "official")
-    errors = [finding for finding in check_copy(manifest, fake.root) if finding.level == "error"]
+    errors = [finding for finding in check(manifest, fake.root) if finding.level == "error"]
     assert errors == [Finding("error", "identities", "people in more than one split: 1 (2)")]
 
 
 def test_labels_that_cannot_be_read_are_an_error(described: tuple[FakeCelebA, Manifest]) -> None:
     fake, manifest = described
     (fake.images / "000004.jpg").unlink()
-    errors = [finding for finding in check_copy(manifest, fake.root) if finding.level == "error"]
+    errors = [finding for finding in check(manifest, fake.root) if finding.level == "error"]
     assert [finding.subject for finding in errors] == ["labels"]
     assert "000004" in errors[0].message
 
@@ -194,7 +195,7 @@ def fake_batch(indices: object, size: int) -> tuple[np.ndarray, np.ndarray]:
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A validation split in the cache, as if rendered by the fake renderer."""
     monkeypatch.setenv("FACEEVAL_CACHE", str(tmp_path))
-    monkeypatch.setattr(procfaces_check, "render_batch", fake_batch)
+    monkeypatch.setattr(procfaces_reader, "render_batch", fake_batch)
     folder = standard.set_folder()
     store.build(folder, "validation-16", indices_of("validation"), 16, FakeWorkers(), None)  # type: ignore[arg-type]
     return folder
@@ -228,7 +229,7 @@ def test_what_another_renderer_made_is_an_error(cached: Path, monkeypatch: pytes
         images, landmarks = fake_batch(indices, size)
         return np.minimum(images, 250) + np.uint8(3), landmarks
 
-    monkeypatch.setattr(procfaces_check, "render_batch", brighter)
+    monkeypatch.setattr(procfaces_reader, "render_batch", brighter)
     (finding,) = verify("procfaces")
     assert finding.message == "differs by up to 3 grey levels from what is rendered here now"
 
@@ -236,7 +237,7 @@ def test_what_another_renderer_made_is_an_error(cached: Path, monkeypatch: pytes
 def test_labels_of_another_version_are_an_error(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = attribute_table("validation")
     table["Young"] = 1 - table["Young"]
-    monkeypatch.setattr(procfaces_check, "attribute_table", lambda split: table)
+    monkeypatch.setattr(procfaces_reader, "attribute_table", lambda split: table)
     (finding,) = verify("procfaces")
     assert "labels of Young" in finding.message
 

@@ -15,6 +15,7 @@ from faceeval.data.decode import MAX_PIXELS
 from faceeval.data.images import (
     CROPS,
     MIN_SIDE,
+    Crop,
     contact_sheet,
     image_dimensions,
     read_image,
@@ -137,15 +138,37 @@ def test_exif_orientation_is_applied_before_the_crop(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image, portrait[20:198].transpose(2, 0, 1))
 
 
-@pytest.mark.parametrize("name", [name for name, box in CROPS.items() if box])
+@pytest.mark.parametrize("name", [name for name, cut in CROPS.items() if isinstance(cut, Crop)])
 def test_every_crop_cuts_its_box(tmp_path: Path, name: str) -> None:
     box = CROPS[name]
-    assert box is not None
+    assert isinstance(box, Crop)
     pixels = np.random.default_rng(1).integers(0, 256, (218, 178, 3), np.uint8)
     path = save(tmp_path / "a.png", Image.fromarray(pixels))
     cut = pixels[box.top : box.top + box.size, box.left : box.left + box.size]
     assert cut.shape[:2] == (box.size, box.size)
     np.testing.assert_array_equal(read_image(path, crop=name, size=box.size), cut.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("height", "width", "top", "left"), [(40, 60, 0, 10), (61, 40, 10, 0), (30, 30, 0, 0)])
+def test_the_middle_square_is_cut_from_any_shape(tmp_path: Path, height: int, width: int, top: int, left: int) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    path = save(tmp_path / "a.png", Image.fromarray(pixels))
+    side = min(height, width)
+    cut = pixels[top : top + side, left : left + side]
+    np.testing.assert_array_equal(read_image(path, crop="square", size=side), cut.transpose(2, 0, 1))
+
+
+def test_a_square_is_cut_around_the_box_and_is_black_beyond_the_border(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(1, 256, (40, 50, 3), np.uint8)
+    path = save(tmp_path / "a.png", Image.fromarray(pixels))
+    inside = read_image(path, crop="box", size=20, box=np.array([10, 12, 16, 20], np.float32))
+    np.testing.assert_array_equal(inside, pixels[12:32, 8:28].transpose(2, 0, 1))
+    corner = read_image(path, crop="box1.3", size=26, box=np.array([0, 0, 20, 20], np.float32))
+    np.testing.assert_array_equal(corner[:, 3:, 3:], pixels[:23, :23].transpose(2, 0, 1))
+    assert not corner[:, :3].any()
+    assert not corner[:, :, :3].any()
+    with pytest.raises(InputError, match="the box of the face"):
+        read_image(path, crop="box", size=20)
 
 
 def test_centre_crops_are_in_the_centre() -> None:
@@ -307,6 +330,6 @@ def test_a_contact_sheet_lays_images_in_rows() -> None:
 
 def test_the_manual_lists_every_crop_as_it_is() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
-    for name, box in CROPS.items():
-        place = f"{box.top}, {box.left}, {box.size}" if box else "the whole image"
+    for name, cut in CROPS.items():
+        place = f"{cut.top}, {cut.left}, {cut.size}" if isinstance(cut, Crop) else ""
         assert f"| `{name}` | {place}" in manual

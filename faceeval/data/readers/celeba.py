@@ -7,25 +7,27 @@ official text files or as Kaggle's comma-separated copies; see `find_files` for 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 
+from faceeval.data.check import check_copy
 from faceeval.data.faces import FaceSet
-from faceeval.data.folder import by_stem, image_names, quote_some, stem
-from faceeval.data.images import FILTER, Crop, check_size, crop_box, read_images
+from faceeval.data.folder import by_stem, image_names, quote_some
+from faceeval.data.images import Crop, check_size, crop_box
 from faceeval.data.label_files import LabelTable, read_label_file
+from faceeval.data.manifest import Finding, Manifest
+from faceeval.data.opening import AS_USUAL, Opening, Progress
+from faceeval.data.records import Records, face_set, locate
 from faceeval.errors import InputError, MissingFileError, unknown_name
 
 SPLITS: dict[str, int] = {"train": 0, "validation": 1, "test": 2}  # the codes of list_eval_partition
+NAME = "celeba"
 DEFAULT_CROP = "center178"
+IMAGE_SIZE = (178, 218)
 READER_VERSION = 1  # goes up when the same files give other images or labels
 LABEL_FOLDERS = ("", "celeba", "Anno", "Eval", "celeba/Anno", "celeba/Eval")
 IMAGE_FOLDERS = ("", "celeba", "Img", "celeba/Img")
@@ -49,33 +51,22 @@ class CelebALabels:
     """What the label files say about every image of every split, in the attribute file's order.
 
     Attributes:
-        names: Image names, (N,).
-        files: The file of each image, (N,), below the image folder.
+        records: Names, attributes, identities and landmarks; each image's file is its name.
         partition: 0 train, 1 validation, 2 test, (N,).
-        attribute_names: In file order.
-        attributes: uint8, (N, A), 1 present, 0 absent.
-        identities: int64, (N,).
-        landmarks: float32, (N, 5, 2), (x, y) in pixels of the stored images.
     """
 
-    names: NDArray[np.str_]
-    files: NDArray[np.str_]
+    records: Records
     partition: NDArray[np.int32]
-    attribute_names: tuple[str, ...]
-    attributes: NDArray[np.uint8]
-    identities: NDArray[np.int64] | None
-    landmarks: NDArray[np.float32] | None
 
 
-def load(root: Path | str, split: str, size: int = 64, crop: str = DEFAULT_CROP) -> FaceSet:
+def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
     """Opens one split; images are read when they are asked for.
 
     Args:
         root: Folder of the copy, or the folder above its ``celeba``.
         split: ``"train"``, ``"validation"`` or ``"test"``, by the official partition.
-        size: Side of the images in pixels, after the crop.
-        crop: A preset of `faceeval.data.images.CROPS`; ``"none"`` for square images, whose landmarks are then None,
-            since the files give them in the aligned frame.
+        opening: Size, crop and so on. The crop ``"none"`` is for square images, whose landmarks are then None, since
+            the files give them in the aligned frame.
 
     Returns:
         The faces. Landmarks are in pixels of the returned images, whole numbers at the centres of pixels.
@@ -87,29 +78,50 @@ def load(root: Path | str, split: str, size: int = 64, crop: str = DEFAULT_CROP)
     """
     if split not in SPLITS:
         raise unknown_name("split", split, SPLITS)
-    box = crop_box(crop)
-    check_size(size)
+    cut = crop_box(opening.crop or DEFAULT_CROP)
+    check_size(opening.size)
     files = find_files(root)
     labels = read_labels(files)
-    rows = np.flatnonzero(labels.partition == SPLITS[split])
-    if len(rows) == 0:
+    if SPLITS[split] not in labels.partition:
         raise InputError(
             f"images of the {split} split (code {SPLITS[split]}) in {files.partition}",
-            f"none among {len(labels.names)}",
+            f"none among {len(labels.partition)}",
             "choose another split, or mend the partition file",
         )
-    return FaceSet(
-        name="celeba",
-        split=split,
-        size=size,
-        names=tuple(labels.names[rows].tolist()),
-        digest=_digest(labels, rows, split=split, size=size, crop=box and [box.top, box.left, box.size]),
-        read=partial(_read, folder=files.images, files=labels.files[rows], crop=crop, size=size),
-        attributes={name: labels.attributes[rows, column] for column, name in enumerate(labels.attribute_names)},
-        identities=None if labels.identities is None else labels.identities[rows],
-        landmarks=None if labels.landmarks is None else _move_landmarks(labels.landmarks[rows], box, size),
-        provenance=_provenance(crop, box),
+    found, lost = _find_images(files, labels.records, skip_missing=opening.skip_missing)
+    codes = dict(zip(labels.records.names, labels.partition.tolist(), strict=True))
+    records = found.take(np.array([codes[name] == SPLITS[split] for name in found.names], np.bool_))
+    if not isinstance(cut, Crop):
+        records = replace(records, landmarks=None)
+    skipped = [name for name in lost if codes[name] == SPLITS[split]]
+    return face_set(
+        NAME,
+        split,
+        records,
+        opening,
+        usual_crop=DEFAULT_CROP,
+        version=READER_VERSION,
+        skipped=skipped,
+        optional=("identities", "landmarks"),
     )
+
+
+def check(manifest: Manifest, root: Path, progress: Progress | None = None) -> list[Finding]:
+    """Holds a copy against the manifest; see `faceeval.data.check.check_copy`."""
+    files = find_files(root)
+    found = {
+        "Anno/list_attr_celeba.txt": files.attributes,
+        "Eval/list_eval_partition.txt": files.partition,
+        "Anno/identity_CelebA.txt": files.identities,
+        "Anno/list_landmarks_align_celeba.txt": files.landmarks,
+    }
+
+    def read() -> dict[str, Records]:
+        labels = read_labels(files)
+        records, _ = _find_images(files, labels.records)
+        return {split: records.take(labels.partition == code) for split, code in SPLITS.items()}
+
+    return check_copy(manifest, found, read, progress)
 
 
 def find_files(root: Path | str) -> CelebAFiles:
@@ -142,11 +154,10 @@ def find_files(root: Path | str) -> CelebAFiles:
 
 
 def read_labels(files: CelebAFiles) -> CelebALabels:
-    """Reads all label files and holds them against each other and against the image folder.
+    """Reads all label files and holds them against each other.
 
     Raises:
-        MissingFileError: A row has no image.
-        InputError: An image has no row, the files disagree on the images, or a value is not one the column can hold.
+        InputError: The files disagree on the images, or a value is not one the column can hold.
     """
     table = read_label_file(files.attributes)
     if not table.columns:
@@ -169,15 +180,16 @@ def read_labels(files: CelebAFiles) -> CelebALabels:
     if files.landmarks is not None:
         points = _rows_of(read_label_file(files.landmarks, columns=2 * LANDMARKS), table)
         landmarks = points.astype(np.float32).reshape(-1, LANDMARKS, 2)
-    return CelebALabels(
-        names=names,
-        files=_find_images(files, names),
-        partition=codes,
-        attribute_names=table.columns,
-        attributes=_to_binary(table),
+    binary = _to_binary(table)
+    records = Records(
+        folder=files.images,
+        files=tuple(names.tolist()),
+        attributes={name: binary[:, column] for column, name in enumerate(table.columns)},
         identities=identities,
         landmarks=landmarks,
+        image_size=IMAGE_SIZE,
     )
+    return CelebALabels(records, codes)
 
 
 def _find_labels(root: Path, name: str) -> Path | None:
@@ -197,28 +209,21 @@ def _require_labels(root: Path, name: str) -> Path:
     return path
 
 
-def _find_images(files: CelebAFiles, names: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Returns the file of each name; files of another suffix (PNG for JPEG, upper case) are found by their stem."""
-    present, wanted = image_names(files.images), names.tolist()
-    if present == wanted:
-        return names
-    found = by_stem(files.images, present)
-    stems = [stem(name) for name in wanted]
-    missing = sorted(set(stems) - set(found))
-    if missing:
-        raise MissingFileError(
-            f"an image in {files.images} for each of the {len(wanted)} rows of {files.attributes.name}",
-            f"{len(present)} images; not there: {quote_some(missing)}",
-            "unpack the images again, or take the rows of absent images out of the label files",
-        )
-    extra = sorted(set(found) - set(stems))
+def _find_images(
+    files: CelebAFiles, records: Records, *, skip_missing: bool = False
+) -> tuple[Records, tuple[str, ...]]:
+    """Finds the file of each row as `locate` does, and refuses images without a row: labels may be cut short."""
+    present = image_names(files.images)
+    found, skipped = locate(records, files.attributes, skip_missing=skip_missing)
+    extra = sorted(set(present) - set(found.files))
     if extra:
+        by_stem(files.images, present)  # for its error: one image as .jpg and as .png
         raise InputError(
             f"a row in {files.attributes} for each of the {len(present)} images in {files.images.name}",
-            f"{len(wanted)} rows; images without one: {quote_some(extra)}",
+            f"{len(records)} rows; images without one: {quote_some(extra)}",
             "get the whole label file (it may be cut short), or take images without labels out of the folder",
         )
-    return np.array([found[key] for key in stems])
+    return found, skipped
 
 
 def _rows_of(table: LabelTable, reference: LabelTable) -> NDArray[np.int32]:
@@ -250,34 +255,5 @@ def _refuse(path: Path, expected: str, value: object, where: object) -> NoReturn
     raise InputError(f"{expected} in {path}", f"{value} ({where})", "mend the file, or get it again")
 
 
-def _move_landmarks(points: NDArray[np.float32], box: Crop | None, size: int) -> NDArray[np.float32] | None:
-    """Takes points from the stored image to the returned one; scaling keeps edges, not centres, of pixels in place."""
-    if box is None:
-        return None
-    corner = np.array([box.left, box.top], np.float32)
-    return ((points + 0.5 - corner) * (size / box.size) - 0.5).astype(np.float32)
-
-
-def _digest(labels: CelebALabels, rows: NDArray[np.int64], **made: object) -> str:
-    """SHA-256 of the names, the labels and how images are made of the files; the same for every dialect and layout."""
-    head = {"reader": READER_VERSION, "filter": FILTER, "attributes": labels.attribute_names, **made}
-    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
-    digest.update("\n".join(labels.names[rows].tolist()).encode())
-    digest.update(labels.attributes[rows].tobytes())
-    return digest.hexdigest()
-
-
-def _provenance(crop: str, box: Crop | None) -> dict[str, str | int | float]:
-    """What the result record says of how the images came to be."""
-    made: dict[str, str | int | float] = {"reader_version": READER_VERSION, "crop": crop, "filter": FILTER}
-    if box is not None:
-        made |= {"crop_top": box.top, "crop_left": box.left, "crop_size": box.size}
-    return made | {"decoder": f"Pillow {PIL.__version__}"}
-
-
 def _decode(names: NDArray[np.bytes_]) -> NDArray[np.str_]:
     return np.char.decode(names, "utf-8", "replace")
-
-
-def _read(indices: NDArray[np.int64], folder: Path, files: NDArray[np.str_], crop: str, size: int) -> NDArray[np.uint8]:
-    return read_images([folder / name for name in files[indices].tolist()], crop=crop, size=size)

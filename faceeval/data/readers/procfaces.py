@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Holds the rendered faces in the cache against the manifest, their own records, and the renderer."""
+"""The embedded faces: rendered here, kept in the cache, and held against their own records and the renderer."""
 
 from __future__ import annotations
 
@@ -10,24 +10,38 @@ from pathlib import Path
 
 import numpy as np
 
+from faceeval.data.faces import FaceSet
 from faceeval.data.manifest import Finding, Manifest
+from faceeval.data.opening import Opening, Progress
+from faceeval.data.procfaces import standard
 from faceeval.data.procfaces.factors import ATTRIBUTE_NAMES
 from faceeval.data.procfaces.population import SET_VERSION, attribute_table, indices_of
-from faceeval.data.procfaces.standard import set_folder
 from faceeval.data.procfaces.store import Stored, open_stored
 from faceeval.data.procfaces.workers import render_batch
-from faceeval.data.table import Progress
+from faceeval.errors import unknown_name
 
 BLOCK = 500  # images hashed at once
 RENDERED_AGAIN = 8  # images of each set compared with the renderer
 TOLERANCE = 1  # grey levels; processors may round the last one differently
 
 
-def check_cache(manifest: Manifest, progress: Progress | None = None) -> list[Finding]:
+def load(root: Path | None, split: str, opening: Opening) -> FaceSet:
+    """Opens one split, rendering it where the cache does not hold it; see `faceeval.data.procfaces.standard.load`.
+
+    Raises:
+        UnknownNameError: The split or the crop is not known.
+    """
+    if opening.crop not in (None, "rendered"):
+        raise unknown_name("crop of procfaces", opening.crop, ["rendered"])
+    return standard.load(split, size=opening.size, progress=opening.progress)
+
+
+def check(manifest: Manifest, root: Path | None, progress: Progress | None = None) -> list[Finding]:
     """Checks every set that has been rendered: whole, as recorded, as many as published, and as the renderer makes it.
 
     Args:
         manifest: What the standard set is.
+        root: None; the cache is where it is.
         progress: Called with (done, total) images.
 
     Returns:
@@ -36,7 +50,7 @@ def check_cache(manifest: Manifest, progress: Progress | None = None) -> list[Fi
     findings = []
     if manifest.version != str(SET_VERSION) or manifest.attributes != ATTRIBUTE_NAMES:
         findings.append(Finding("error", "manifest", f"is not of version {SET_VERSION} of the set"))
-    folder = set_folder()
+    folder = standard.set_folder()
     found = [
         (split, path)
         for split in manifest.splits

@@ -1,63 +1,61 @@
 # SPDX-License-Identifier: MIT
-"""Holds a copy of CelebA, or of images in its layout, against the manifest."""
+"""Holds a copy of a dataset, or of images in its layout, against the manifest."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from faceeval.data.celeba import SPLITS, CelebAFiles, CelebALabels, find_files, read_labels
+import numpy as np
+
 from faceeval.data.folder import quote_some
 from faceeval.data.images import image_dimensions
 from faceeval.data.manifest import FileEntry, Finding, Manifest, checksum
-from faceeval.data.table import Progress
+from faceeval.data.opening import Progress
+from faceeval.data.records import Records
 from faceeval.errors import FaceevalError
 
 TAIL = 64  # bytes at the end of a file among which its end mark must be
 END_MARKS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}  # JPEG, PNG: how they start and end
 
 
-def check_copy(manifest: Manifest, root: Path, progress: Progress | None = None) -> list[Finding]:
+def check_copy(
+    manifest: Manifest,
+    files: Mapping[str, Path | None],
+    read: Callable[[], Mapping[str, Records]],
+    progress: Progress | None = None,
+) -> list[Finding]:
     """Checks files and checksums, headers, names and counts of the labels, and header and end of every image.
 
     Args:
         manifest: What the published dataset is.
-        root: Folder of the copy.
+        files: Path of an entry of the manifest -> where it lies in the copy; None where an optional one is not there.
+        read: Reads all label files and finds every image; split -> its records. What it raises becomes an error.
         progress: Called with (done, total) images.
 
     Returns:
         What differs: errors where reading fails or would give wrong data, notes where the copy is not the published
         one (a subset, a conversion, other images in the layout), whose numbers compare with nobody else's.
-
-    Raises:
-        MissingFileError: The folder, the images, the attributes or the partition are not there.
     """
-    files = find_files(root)
     findings = list(_check_files(manifest, files))
     try:
-        labels = read_labels(files)
+        splits = read()
     except FaceevalError as error:
         return [*findings, Finding("error", "labels", f"expected {error.expected}; got {error.got}")]
-    findings += _check_counts(manifest, labels)
-    findings += _check_images(manifest, files, labels, progress)
+    findings += _check_counts(manifest, splits)
+    findings += _check_images(manifest, splits, progress)
     return findings
 
 
-def _check_files(manifest: Manifest, files: CelebAFiles) -> Iterator[Finding]:
-    """Compares each label file with what the manifest says of it."""
-    found = {
-        "attributes": files.attributes,
-        "partition": files.partition,
-        "identities": files.identities,
-        "landmarks": files.landmarks,
-    }
+def _check_files(manifest: Manifest, files: Mapping[str, Path | None]) -> Iterator[Finding]:
+    """Compares each file with what the manifest says of it."""
     for entry in manifest.files:
-        if entry.role not in found:
+        if entry.path not in files:
             continue
-        path, name = found[entry.role], PurePosixPath(entry.path).name
+        path, name = files[entry.path], PurePosixPath(entry.path).name
         if path is None:
             yield Finding("note", name, f"not there; {entry.role} will be unknown")
         elif path.name != name:
@@ -74,42 +72,45 @@ def _check_sum(entry: FileEntry, path: Path) -> Iterator[Finding]:
         yield Finding("note", path.name, f"MD5 {found}, not the {entry.md5} of the published file")
 
 
-def _check_counts(manifest: Manifest, labels: CelebALabels) -> Iterator[Finding]:
-    counts = Counter(labels.partition.tolist())
-    for split, code in SPLITS.items():
-        published, found = manifest.splits[split], counts[code]  # type: ignore[index]
-        if found == 0:
+def _check_counts(manifest: Manifest, splits: Mapping[str, Records]) -> Iterator[Finding]:
+    for split, records in splits.items():
+        published = manifest.count(split)
+        if len(records) == 0:
             yield Finding("error", split, "no images in this split")
-        elif found != published:
-            yield Finding("note", split, f"{found} images, not the {published} published")
-    unknown = [name for name in labels.attribute_names if name not in manifest.attributes]
+        elif published is not None and len(records) != published:
+            yield Finding("note", split, f"{len(records)} images, not the {published} published")
+    labelled = next((list(records.attributes) for records in splits.values() if len(records)), [])
+    unknown = [name for name in labelled if name not in manifest.attributes]
     if unknown:
         yield Finding("note", "attributes", f"not among the published: {quote_some(unknown)}")
-    lacking = [name for name in manifest.attributes if name not in labels.attribute_names]
+    lacking = [name for name in manifest.attributes if name not in labelled]
     if lacking:
         yield Finding("note", "attributes", f"without labels for {quote_some(lacking)}")
-    if labels.identities is None or not manifest.identity_disjoint:
-        return
-    parts = {(person, code) for person, code in zip(labels.identities.tolist(), labels.partition.tolist(), strict=True)}
-    both = [str(person) for person, number in Counter(person for person, _ in parts).items() if number > 1]
+    if manifest.identity_disjoint:
+        yield from _check_people(splits)
+
+
+def _check_people(splits: Mapping[str, Records]) -> Iterator[Finding]:
+    known = [(records, records.identities) for records in splits.values() if records.identities is not None]
+    people = Counter(person for records, numbers in known for person in records.people_of(np.unique(numbers)))
+    both = [str(person) for person, number in people.items() if number > 1]
     if both:
         yield Finding("error", "identities", f"people in more than one split: {quote_some(both)}")
 
 
-def _check_images(
-    manifest: Manifest, files: CelebAFiles, labels: CelebALabels, progress: Progress | None
-) -> Iterator[Finding]:
+def _check_images(manifest: Manifest, splits: Mapping[str, Records], progress: Progress | None) -> Iterator[Finding]:
     """Looks at the beginning and the end of every image; decoding them all would take ten times as long."""
-    names, faults = labels.files.tolist(), []
+    paths = list(dict.fromkeys(records.folder / file for records in splits.values() for file in records.files))
+    faults = []
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        shapes = pool.map(lambda name: _image_fault(files.images / name, manifest.image_size), names)
-        for done, (name, fault) in enumerate(zip(names, shapes, strict=True), start=1):
+        shapes = pool.map(lambda path: _image_fault(path, manifest.image_size), paths)
+        for done, (path, fault) in enumerate(zip(paths, shapes, strict=True), start=1):
             if fault:
-                faults.append(f"{name} {fault}")
-            if progress and (done % 100 == 0 or done == len(names)):
-                progress(done, len(names))
+                faults.append(f"{path.name} {fault}")
+            if progress and (done % 100 == 0 or done == len(paths)):
+                progress(done, len(paths))
     if faults:
-        yield Finding("error", files.images.name, f"bad images: {quote_some(faults)}")
+        yield Finding("error", "images", f"bad images: {quote_some(faults)}")
 
 
 def _image_fault(path: Path, shape: tuple[int, int] | None) -> str | None:
