@@ -12,7 +12,7 @@ import pytest
 from celeba_writer import FakeCelebA
 
 from faceeval.data.manifest import manifest_names
-from faceeval.data.table import DATASETS, load_faces
+from faceeval.data.table import DATASETS, find_copy, load_faces, reader_of
 from faceeval.errors import InputError, MissingFileError, UnknownNameError
 
 Make = Callable[..., FakeCelebA]
@@ -46,6 +46,25 @@ def test_without_a_root_the_way_to_the_data_is_told(monkeypatch: pytest.MonkeyPa
         load_faces("celeba", "test")
     assert "datasets/celeba/README.md" in caught.value.todo
     assert "procfaces" in caught.value.todo
+
+
+def test_a_copy_is_found_where_it_is(fake_celeba: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FACEEVAL_DATA", raising=False)
+    assert find_copy("celeba") is None
+    root = fake_celeba().root
+    assert find_copy("celeba", root) == root
+    assert find_copy("celeba", tmp_path / "absent") is None
+    monkeypatch.setenv("FACEEVAL_DATA", str(root))
+    assert find_copy("celeba") == root
+    with pytest.raises(UnknownNameError):
+        find_copy("celeb-a")
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_reader_has_the_same_functions(name: str) -> None:
+    reader = reader_of(name)
+    wanted = ["load", "check"] + (["find_files"] if DATASETS[name].needs_root else [])
+    assert all(callable(getattr(reader, function)) for function in wanted)
 
 
 def test_unknown_datasets_list_the_known() -> None:

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""``faceeval data list``, ``build``, ``verify``, ``show`` and ``prune``: whole datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceeval.cli.console import note, progress, stdout, table
+from faceeval.errors import OutputError
+
+if TYPE_CHECKING:
+    from faceeval.data.faces import FaceSet
+
+Name = Annotated[str, typer.Argument(help="Dataset, such as procfaces or celeba.")]
+Root = Annotated[Path | None, typer.Option("--root", help="Folder that holds the dataset.")]
+Size = Annotated[int, typer.Option("--size", min=16, help="Image side in pixels.")]
+Split = Annotated[str, typer.Option("--split", help="train, validation or test.")]
+
+
+def list_datasets(root: Root = None) -> None:
+    """List every dataset and whether a copy is found on this machine, below --root or FACEEVAL_DATA."""
+    from faceeval.data.manifest import load_manifest
+    from faceeval.data.table import DATASETS, find_copy
+
+    rows = []
+    for name, row in DATASETS.items():
+        folder = find_copy(name, root) if row.needs_root else None
+        place = "made here" if not row.needs_root else str(folder) if folder else "-"
+        rows.append((name, place, load_manifest(name).licence, row.title))
+    table("", ("dataset", "copy found in", "terms", "what it is"), rows)
+
+
+def build(
+    name: Name = "procfaces",
+    root: Root = None,
+    size: Size = 64,
+    split: Annotated[str | None, typer.Option("--split", help="One split only.")] = None,
+) -> None:
+    """Render or index every split now, so that later commands start at once."""
+    from faceeval.data.table import load_faces
+
+    with progress() as bar:
+        for part in [split] if split else ["train", "validation", "test"]:
+            faces = load_faces(name, part, size=size, root=root, progress=bar(f"building {part}"))
+            stdout.print(f"{name} {part}: {len(faces)} images of {size} px, digest {faces.digest[:16]}", soft_wrap=True)
+
+
+def prune() -> None:
+    """Remove rendered faces of earlier versions of the renderer from the cache; nothing reads them any more."""
+    import shutil
+
+    from faceeval.data.cache import cache_dir
+    from faceeval.data.procfaces.standard import outdated_folders
+
+    folders = outdated_folders()
+    freed = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise OutputError(
+                f"to remove {folder}", f"{error.strerror or error}", "remove it yourself, or change its permissions"
+            ) from error
+    stdout.print(
+        f"{len(folders)} outdated folders removed, {freed / 1e6:.0f} MB freed in {cache_dir()}", soft_wrap=True
+    )
+
+
+def verify(name: Name = "procfaces", root: Root = None) -> None:
+    """Check names, counts, headers and checksums; exit code 1 where something is missing or wrong."""
+    from faceeval.data.manifest import verify as verify_dataset
+
+    with progress() as bar:
+        findings = verify_dataset(name, root, progress=bar(f"verifying {name}"))
+    for finding in findings:
+        stdout.print(str(finding), markup=False, soft_wrap=True)
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)
+    if findings:
+        return
+    stdout.print(f"{name}: everything is there and right")
+
+
+def show(
+    name: Name = "procfaces",
+    root: Root = None,
+    split: Split = "test",
+    size: Size = 64,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a contact sheet (PNG) here.")] = None,
+    count: Annotated[int, typer.Option("-n", help="Images on the sheet.", min=1)] = 64,
+) -> None:
+    """Print what a split holds; with --out, draw a contact sheet of its first images."""
+    from faceeval.data.table import load_faces
+
+    with progress() as bar:
+        faces = load_faces(name, split, size=size, root=root, progress=bar(f"reading {split}"))
+    stdout.print(
+        f"{faces.name} {faces.split}: {len(faces)} images of {size} px, digest {faces.digest[:16]}", soft_wrap=True
+    )
+    rows = [
+        (attribute, str(int(values.sum())), f"{100 * values.mean():.1f} %")
+        for attribute, values in faces.attributes.items()
+    ]
+    table("", ("attribute", "positives", "share"), rows, right=(1, 2))
+    if out is not None:
+        _write_sheet(faces, out, count)
+        note(f"contact sheet: {out}")
+
+
+def _write_sheet(faces: FaceSet, out: Path, count: int) -> None:
+    import numpy as np
+
+    from faceeval.data.images import contact_sheet, write_png
+
+    images = faces.read(np.arange(min(count, len(faces))))
+    write_png(out, contact_sheet(images))
