@@ -99,7 +99,7 @@ def guided(recipe: Recipe, guidance: Guidance, attribute: str, teacher: Teacher 
 
     def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
         fakes = recipe.translate(networks, batch)
-        return {**fakes, **guide.read(fakes["edited"], batch.images)}
+        return {**fakes, **guide.read(fakes["edited"], batch)}
 
     added = _with_generator_terms(recipe, guide.generator_terms)
     name = next(name for name, update in recipe.updates.items() if not recipe.trains_generators(update))
@@ -140,6 +140,22 @@ def _sparing(guidance: Guidance) -> Callable[..., Terms]:
     return terms
 
 
+def shifted(pictures: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Moves each picture, or stack of pictures, by a whole number of pixels; what comes in is mirrored at the border.
+
+    Args:
+        pictures: (N, ..., 3, S, S), S larger than ``most``.
+        most: Largest move in each direction; 0 returns the pictures as they are.
+        generator: Source of chance, on the CPU.
+    """
+    if not most:
+        return pictures
+    flat = functional.pad(pictures.flatten(1, -3), (most,) * 4, mode="reflect")
+    side, corners = pictures.shape[-1], torch.randint(0, 2 * most + 1, (len(pictures), 2), generator=generator).tolist()
+    moved = [one[:, top : top + side, left : left + side] for one, (top, left) in zip(flat, corners, strict=True)]
+    return torch.stack(moved).view_as(pictures)
+
+
 class _Guide:
     """The terms that need the teacher. What it saw is computed once a batch, beside the pictures, and named so too."""
 
@@ -147,11 +163,12 @@ class _Guide:
         self._guidance, self._teacher, self._place = guidance, teacher, place
         self._count = min(guidance.n_maps, len(teacher.widths))
 
-    def read(self, edited: Tensor, images: Tensor) -> dict[str, Tensor]:
+    def read(self, edited: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Shows the teacher the edited pictures, with gradients to them, and the images they were made of."""
-        maps, logits = self._teacher.features(edited)
+        both = shifted(torch.stack([edited, batch.images], 1), self._guidance.max_shift, batch.generator)
+        maps, logits = self._teacher.features(both[:, 0])
         with torch.no_grad():
-            real_maps, real_logits = self._teacher.features(images)
+            real_maps, real_logits = self._teacher.features(both[:, 1])
         seen = {"teacher.fake": logits, "teacher.real": real_logits}
         for level in range(self._count):
             seen[f"teacher.fake.{level}"], seen[f"teacher.real.{level}"] = maps[level], real_maps[level]

@@ -62,9 +62,12 @@ class Guidance:
     """What helps an attribute editor learn in minutes and stands in no paper; off by default. See ``guidance``.
 
     Attributes:
-        guided: Train beside a frozen classifier of attributes, the teacher; the next four fields need it.
+        guided: Train beside a frozen classifier of attributes, the teacher; the next five fields need it.
         n_maps: How many of its feature maps the discriminators read, finest first. The coarse ones see the whole face,
             and a generator can please them with a patch somewhere else.
+        max_shift: Pixels by which pictures are moved at random, up and sideways, before the teacher sees them (Zhao et
+            al., "Differentiable Augmentation", NeurIPS 2020). Without it a generator draws patterns where the border
+            makes the teacher's maps easy to please, such as on collars.
         lambda_features: Weight of the adversarial terms on the teacher's feature maps.
         lambda_teacher: Weight of the cross-entropy of the teacher's logit for the edited attribute.
         lambda_keep: Weight of the squared change of the teacher's probabilities of all other attributes.
@@ -77,6 +80,7 @@ class Guidance:
 
     guided: bool = False
     n_maps: int = 5
+    max_shift: int = 0
     lambda_features: float = 1.0
     lambda_teacher: float = 0.1
     lambda_keep: float = 1.0

@@ -14,7 +14,7 @@ from faceeval.errors import CheckpointError, InputError, UnknownNameError
 from faceeval.judges import load_judge
 from reference_models import cyclegan, fai
 from reference_models.blocks import count_parameters
-from reference_models.guidance import HEADS, FeatureHeads, guided
+from reference_models.guidance import HEADS, FeatureHeads, guided, shifted
 from reference_models.recipe import Batch, Guidance, Recipe, override
 from reference_models.training import train
 
@@ -178,3 +178,28 @@ def test_small_presets_are_guided_and_paper_presets_are_not(name):
     assert not presets["paper"].guidance.guided
     assert override(presets["small"], {"guided": False}).guidance == replace(presets["small"].guidance, guided=False)
     assert math.isclose(override(presets["small"], {"lambda_keep": 0.25}).guidance.lambda_keep, 0.25)
+
+
+def test_pictures_are_moved_by_whole_pixels_within_the_limit_and_mirrored_at_the_border():
+    x = torch.arange(2 * 2 * 3 * 64, dtype=torch.float32).view(2, 2, 3, 8, 8)
+    moved = shifted(x, 2, torch.Generator().manual_seed(3))
+    assert moved.shape == x.shape
+    for one, source in zip(moved, x, strict=True):
+        wide = torch.nn.functional.pad(source, (2, 2, 2, 2), mode="reflect")
+        places = [wide[..., top : top + 8, left : left + 8] for top in range(5) for left in range(5)]
+        assert sum(torch.equal(one, place) for place in places) == 1  # a stack moves as one
+    assert torch.equal(moved, shifted(x, 2, torch.Generator().manual_seed(3)))
+    assert shifted(x, 0, torch.Generator()) is x
+
+
+def test_what_the_teacher_sees_moves_with_its_source_and_sends_gradients_back():
+    teacher = TinyTeacher()
+    recipe = guided(Recipe.of(cyclegan), replace(GUIDANCE, max_shift=3), "Eyeglasses", teacher)
+    batch = make_batch()
+    networks = recipe.build(MICRO_CYCLEGAN, 0)
+    fakes = recipe.translate(networks, batch)
+    again = shifted(torch.stack([fakes["edited"], batch.images], 1), 3, torch.Generator().manual_seed(0))
+    for kind, pictures in (("fake", again[:, 0]), ("real", again[:, 1])):
+        torch.testing.assert_close(fakes[f"teacher.{kind}"], teacher.features(pictures)[1])
+    fakes["teacher.fake"].sum().backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in networks["to_positive"].parameters())

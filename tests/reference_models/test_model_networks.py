@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 from configurations import TINY_CYCLEGAN, TINY_FAI
+from torch import nn
 from torch.nn import functional
 
 from reference_models import cyclegan, fai
-from reference_models.blocks import compose, count_parameters, initialise, instance_norm, upsample
+from reference_models.blocks import compose, count_parameters, initialise, instance_norm, normalise, upsample
 
 
 def sizes(networks):
@@ -57,6 +58,28 @@ def test_fai_skips_keep_a_quarter_below_and_half_above():
     assert fai.skip_channels(TINY_FAI) == [4, 8, 16, 64, 64]
     assert fai.skip_channels(replace(TINY_FAI, skip="full")) == [16, 32, 64, 128, 128]
     assert fai.skip_channels(replace(TINY_FAI, skip="none")) == [0] * 5
+
+
+def test_a_message_that_is_the_same_all_over_a_map_passes_group_norm_and_not_instance_norm():
+    torch.manual_seed(0)
+    x = torch.randn(2, 8, 4, 4)
+    message = torch.zeros(1, 8, 1, 1)
+    message[0, 0] = 3.0
+    instance, group = normalise(8, "instance"), normalise(8, "group")
+    torch.testing.assert_close(instance(x + message), instance(x), atol=1e-5, rtol=0)
+    assert (group(x + message) - group(x)).abs().amax((0, 2, 3))[0] > 0.5
+    expected = functional.group_norm(x, 4, eps=1e-5)
+    torch.testing.assert_close(group(x), expected)
+
+
+def test_fai_s_norm_changes_no_count_and_its_paper_preset_has_instance_norm():
+    assert fai.Config().norm == "instance"
+    with torch.device("meta"):
+        kinds = [fai.Generator(replace(TINY_FAI, norm=norm)) for norm in ("instance", "group")]
+    assert count_parameters(kinds[0]) == count_parameters(kinds[1])
+    groups = [{m.num_groups for m in kind.modules() if isinstance(m, nn.GroupNorm)} for kind in kinds]
+    assert groups[1] == {4}
+    assert groups[0] == {16, 32, 64, 128}
 
 
 @pytest.mark.parametrize("count", [1, 2])
