@@ -85,16 +85,18 @@ class Benchmark(BaseModel):
 
     @classmethod
     def load(cls, name: str) -> Benchmark:
-        """Reads ``datasets/<name>/benchmark.json``.
+        """Reads ``datasets/<name>/benchmark.json``; what follows a colon in the name goes on to the data.
 
         Raises:
             UnknownNameError: No dataset of that name has a benchmark.
             InputError: The file does not say what a benchmark must.
         """
         known = benchmark_files()
-        if name not in known:
-            raise unknown_name("benchmark", name, known)
-        return cls.read(known[name])
+        base, _, rest = name.partition(":")
+        if base not in known:
+            raise unknown_name("benchmark", base, known)
+        found = cls.read(known[base])
+        return found.model_copy(update={"data": name}) if rest else found
 
     @classmethod
     def read(cls, path: Path) -> Benchmark:

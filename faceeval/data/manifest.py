@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import faceeval
 from faceeval.data.opening import Progress
-from faceeval.data.table import DATASETS, find_root, reader_of
+from faceeval.data.table import part_name, reader_of, root_of
 from faceeval.errors import InputError, MissingFileError, unknown_name
 
 BLOCK = 1 << 20  # bytes read at once for a checksum
@@ -175,11 +175,10 @@ def verify(name: str, root: Path | str | None = None, progress: Progress | None 
     Raises:
         UnknownNameError: No such dataset.
         MissingFileError: No folder is given, or it does not exist.
+        InputError: A folder is given where none is needed.
     """
-    if name not in DATASETS:
-        raise unknown_name("dataset", name, DATASETS)
-    folder = find_root(name, root) if DATASETS[name].needs_root else None
-    return reader_of(name).check(load_manifest(name), folder, progress)
+    base, _ = part_name(name)
+    return reader_of(base).check(load_manifest(base), root_of(name, root), progress)
 
 
 def checksum(path: Path) -> str:

@@ -21,6 +21,7 @@ class Opening:
         columns: For data without fixed column names: what a column holds ("image", "identity", an attribute) -> its
             name.
         progress: Called with (done, total) while images are made or looked for, where that takes long.
+        variant: What the user wrote after the name and a colon, where a dataset has variants.
     """
 
     size: int = 64
@@ -28,6 +29,7 @@ class Opening:
     skip_missing: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     progress: Progress | None = None
+    variant: str = ""
 
 
 AS_USUAL = Opening()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from faceeval.data.faces import FaceSet
 from faceeval.data.opening import Opening, Progress
@@ -28,11 +28,14 @@ class DatasetRow:
         title: One line for listings.
         reader: Its module, imported when it is needed; see `Reader`.
         needs_root: Whether the user has to bring the files.
+        after_colon: What may follow the name and a colon: nothing, a ``"variant"`` that the reader is told as
+            ``Opening.variant``, or the ``"root"``, which may then be something else than a folder.
     """
 
     title: str
     reader: str
     needs_root: bool = True
+    after_colon: Literal["", "variant", "root"] = ""
 
 
 class Reader(Protocol):
@@ -59,6 +62,28 @@ def reader_of(name: str) -> Reader:
     return cast("Reader", import_module(DATASETS[name].reader))
 
 
+def part_name(name: str) -> tuple[str, str]:
+    """Parts what ``--data`` takes at its first colon.
+
+    Returns:
+        A key of DATASETS, and what follows it; often nothing.
+
+    Raises:
+        UnknownNameError: No such dataset.
+        InputError: Nothing may follow the name of this one.
+
+    Example:
+        >>> part_name("celeba")
+        ('celeba', '')
+    """
+    base, _, rest = name.partition(":")
+    if base not in DATASETS:
+        raise unknown_name("dataset", base, DATASETS)
+    if rest and not DATASETS[base].after_colon:
+        raise InputError(f"{base} alone", name, f"write --data {base}")
+    return base, rest
+
+
 def load_faces(
     name: str,
     split: str,
@@ -73,7 +98,7 @@ def load_faces(
     """Opens one split of a dataset.
 
     Args:
-        name: A key of DATASETS.
+        name: A key of DATASETS, for some with a colon and more; see `part_name`.
         split: ``"train"``, ``"validation"``, ``"test"``, or for sets without splits ``"all"``.
         size: Side of the images in pixels.
         root: Folder of the user's copy; None takes the environment variable FACEEVAL_DATA.
@@ -91,14 +116,31 @@ def load_faces(
         MissingFileError: The dataset has to be brought by the user and is not there.
         InputError: Its files are damaged or contradict each other, or it takes no root.
     """
-    if name not in DATASETS:
-        raise unknown_name("dataset", name, DATASETS)
-    row = DATASETS[name]
-    if not row.needs_root and root is not None:
-        raise InputError(f"no folder for {name}, which is made on this machine", f"root {root}", "leave out --root")
-    folder = find_root(name, root) if row.needs_root else None
-    opening = Opening(size, crop, skip_missing, columns or {}, progress)
-    return reader_of(name).load(folder, split, opening)
+    base, rest = part_name(name)
+    variant = rest if DATASETS[base].after_colon == "variant" else ""
+    opening = Opening(size, crop, skip_missing, columns or {}, progress, variant)
+    return reader_of(base).load(root_of(name, root), split, opening)
+
+
+def root_of(name: str, root: Path | str | None) -> Path | None:
+    """Returns what the reader of a dataset is given as its root; None where it needs none.
+
+    Raises:
+        UnknownNameError: No such dataset.
+        MissingFileError: The user has to name a folder and did not.
+        InputError: The user names a folder where none is needed, or two.
+    """
+    base, rest = part_name(name)
+    row = DATASETS[base]
+    if row.after_colon == "root" and rest:
+        if root is not None:
+            raise InputError(f"one of --data {name} and --root", "both", "leave out --root")
+        return Path(rest)
+    if row.needs_root:
+        return find_root(base, root)
+    if root is not None:
+        raise InputError(f"no folder for {base}, which is made on this machine", f"root {root}", "leave out --root")
+    return None
 
 
 def find_root(name: str, root: Path | str | None) -> Path:
@@ -135,7 +177,10 @@ def find_copy(name: str, root: Path | str | None = None) -> Path | None:
 
 DATASETS: dict[str, DatasetRow] = {
     "procfaces": DatasetRow(
-        "rendered heads with every factor known; nothing to download", "faceeval.data.readers.procfaces", False
+        "rendered heads with every factor known; nothing to download",
+        "faceeval.data.readers.procfaces",
+        False,
+        "variant",
     ),
     "celeba": DatasetRow("CelebA, or any folder laid out like it; bring your own copy", "faceeval.data.readers.celeba"),
 }

@@ -6,11 +6,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from celeba_writer import FakeCelebA
 
+from faceeval.benchmark import Benchmark
 from faceeval.data.manifest import manifest_names
 from faceeval.data.table import DATASETS, find_copy, load_faces, reader_of
 from faceeval.errors import InputError, MissingFileError, UnknownNameError
@@ -70,6 +72,19 @@ def test_every_reader_has_the_same_functions(name: str) -> None:
 def test_unknown_datasets_list_the_known() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'celeba'"):
         load_faces("celeb-a", "test")
+
+
+def test_what_may_follow_the_colon_is_up_to_the_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="write --data celeba"):
+        load_faces("celeba:small", "test", root=tmp_path)
+    for kind, root, variant in (("root", Path("here"), ""), ("variant", tmp_path, "here")):
+        monkeypatch.setitem(DATASETS, "celeba", replace(DATASETS["celeba"], after_colon=kind))
+        monkeypatch.setattr("faceeval.data.readers.celeba.load", lambda root, split, opening: (root, opening.variant))
+        assert load_faces("celeba:here", "test", root=tmp_path if kind == "variant" else None) == (root, variant)
+        assert Benchmark.load("celeba:here").data == "celeba:here"
+    monkeypatch.setitem(DATASETS, "celeba", replace(DATASETS["celeba"], after_colon="root"))
+    with pytest.raises(InputError, match="leave out --root"):
+        load_faces("celeba:here", "test", root=tmp_path)
 
 
 def test_what_procfaces_does_not_take_is_refused(tmp_path: Path) -> None:
