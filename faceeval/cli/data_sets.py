@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceeval.cli.console import note, progress, stdout, table
+from faceeval.cli.faces import Columns, SkipMissing, parse_columns, say_skipped
 from faceeval.errors import OutputError
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(help="Dataset, such as procfaces or celeba.")]
 Root = Annotated[Path | None, typer.Option("--root", help="Folder that holds the dataset.")]
 Size = Annotated[int, typer.Option("--size", min=16, help="Image side in pixels.")]
-Split = Annotated[str, typer.Option("--split", help="train, validation or test.")]
+Split = Annotated[
+    str | None, typer.Option("--split", help="train, validation, test, or all; where there is one, test by default.")
+]
 
 
 def list_datasets(root: Root = None) -> None:
@@ -69,12 +72,12 @@ def prune() -> None:
     )
 
 
-def verify(name: Name = "procfaces", root: Root = None) -> None:
+def verify(name: Name = "procfaces", root: Root = None, columns: Columns = None) -> None:
     """Check names, counts, headers and checksums; exit code 1 where something is missing or wrong."""
     from faceeval.data.manifest import verify as verify_dataset
 
     with progress() as bar:
-        findings = verify_dataset(name, root, progress=bar(f"verifying {name}"))
+        findings = verify_dataset(name, root, progress=bar(f"verifying {name}"), columns=parse_columns(columns))
     for finding in findings:
         stdout.print(str(finding), markup=False, soft_wrap=True)
     if any(finding.level == "error" for finding in findings):
@@ -87,16 +90,28 @@ def verify(name: Name = "procfaces", root: Root = None) -> None:
 def show(
     name: Name = "procfaces",
     root: Root = None,
-    split: Split = "test",
+    split: Split = None,
     size: Size = 64,
+    columns: Columns = None,
+    skip_missing: SkipMissing = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a contact sheet (PNG) here.")] = None,
     count: Annotated[int, typer.Option("-n", help="Images on the sheet.", min=1)] = 64,
 ) -> None:
     """Print what a split holds; with --out, draw a contact sheet of its first images."""
     from faceeval.data.table import load_faces
 
+    part = split or _usual_split(name)
     with progress() as bar:
-        faces = load_faces(name, split, size=size, root=root, progress=bar(f"reading {split}"))
+        faces = load_faces(
+            name,
+            part,
+            size=size,
+            root=root,
+            skip_missing=skip_missing,
+            columns=parse_columns(columns),
+            progress=bar(f"reading {part}"),
+        )
+    say_skipped(faces)
     stdout.print(
         f"{faces.name} {faces.split}: {len(faces)} images of {size} px, digest {faces.digest[:16]}", soft_wrap=True
     )
@@ -108,6 +123,14 @@ def show(
     if out is not None:
         _write_sheet(faces, out, count)
         note(f"contact sheet: {out}")
+
+
+def _usual_split(name: str) -> str:
+    """Returns test, or for datasets without that split all."""
+    from faceeval.data.manifest import load_manifest, manifest_names
+
+    base = name.partition(":")[0]
+    return "test" if base not in manifest_names() or "test" in load_manifest(base).splits else "all"
 
 
 def _write_sheet(faces: FaceSet, out: Path, count: int) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from faceeval.cli.console import interruptible, note, progress, stdout, table
-from faceeval.cli.faces import benchmark_faces
+from faceeval.cli.faces import Columns, SkipMissing, benchmark_faces, parse_columns
 from faceeval.errors import InputError, MissingFileError
 from faceeval.names import canonical_attribute
 
@@ -35,6 +35,8 @@ def score(
     ] = None,
     data: Annotated[str, typer.Option("--data", "-d", help="Dataset: procfaces, celeba.")] = "procfaces",
     root: Annotated[Path | None, typer.Option("--root", help="Folder that holds the dataset.")] = None,
+    columns: Columns = None,
+    skip_missing: SkipMissing = False,
     size: Annotated[int | None, typer.Option("--size", min=16, help="Image side; the benchmark's by default.")] = None,
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", "-c", help="Weights of your own training, or the run's folder.")
@@ -72,12 +74,14 @@ def score(
     benchmark = Benchmark.load(data)
     prepare_output(out)
     side = size or _checkpoint_size(checkpoint) or benchmark.size
-    options = {"data": data, "root": root, "size": side, "train": train, "quiet": quiet}
+    named = parse_columns(columns)
+    options: dict[str, Any] = {"data": data, "root": root, "size": side, "train": train, "quiet": quiet}
+    options |= {"columns": named, "skip_missing": skip_missing}
     editor = _edited_folder(edited) if edited is not None else _method(str(method), attribute, checkpoint, options)
     panel = load_panel(benchmark, weights_dir=weights_dir)
     loaded = time.perf_counter()
     with interruptible("no result was written"), progress(quiet) as bar:
-        faces, extra = benchmark_faces(benchmark, root, side, bar("reading faces"))
+        faces, extra = benchmark_faces(benchmark, root, side, bar("reading faces"), named, skip_missing)
         result = run_score(
             editor,
             faces,
@@ -146,6 +150,8 @@ def _method(name: str, attribute: str, checkpoint: Path | None, options: dict[st
         preset="small",
         data=options["data"],
         root=options["root"],
+        columns=options["columns"],
+        skip_missing=options["skip_missing"],
         size=options["size"],
         out=None,
         steps=None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from faceeval.cli.console import interruptible, note, progress, stdout
+from faceeval.cli.faces import Columns, SkipMissing, parse_columns, say_skipped
 from faceeval.errors import InputError
 from faceeval.names import canonical_attribute
 
@@ -104,6 +105,8 @@ def train_method(
     preset: str,
     data: str,
     root: Path | None,
+    columns: dict[str, str] | None = None,
+    skip_missing: bool = False,
     size: int | None,
     out: Path | None,
     steps: int | None,
@@ -124,7 +127,16 @@ def train_method(
     folder = out or Path("runs") / f"{method}-{attribute}-{data}-{preset}"
     teacher = load_judge(TEACHERS[data]) if config.guidance.guided and data in TEACHERS else None
     with progress(quiet) as bar:
-        faces = load_faces(data, "train", size=side, root=root, progress=bar("reading train"))
+        faces = load_faces(
+            data,
+            "train",
+            size=side,
+            root=root,
+            skip_missing=skip_missing,
+            columns=columns,
+            progress=bar("reading train"),
+        )
+        say_skipped(faces)
         advance = bar(f"training {method} {attribute}")
         weights = train_model(
             method,
@@ -152,6 +164,8 @@ def train(
     ] = Preset.small,
     data: Annotated[str, typer.Option("--data", "-d", help="Dataset to train on.")] = "procfaces",
     root: Annotated[Path | None, typer.Option("--root", help="Folder that holds the dataset.")] = None,
+    columns: Columns = None,
+    skip_missing: SkipMissing = False,
     size: Annotated[int | None, typer.Option("--size", min=16, help="Image side; the preset's by default.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps; the preset's by default.")] = None,
@@ -177,6 +191,8 @@ def train(
                 preset=preset.value,
                 data=data,
                 root=root,
+                columns=parse_columns(columns),
+                skip_missing=skip_missing,
                 size=size,
                 out=out,
                 steps=steps,

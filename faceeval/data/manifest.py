@@ -7,6 +7,7 @@ They are JSON files, ``datasets/<name>/manifest.json`` of the checkout, which a 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import faceeval
 from faceeval.data.opening import Progress
-from faceeval.data.table import part_name, reader_of, root_of
+from faceeval.data.table import DATASETS, part_name, reader_of, refuse_columns, root_of
 from faceeval.errors import InputError, MissingFileError, unknown_name
 
 BLOCK = 1 << 20  # bytes read at once for a checksum
@@ -64,7 +65,7 @@ class Manifest(BaseModel):
         image_size: Width and height of the stored images; None where they are made in any size.
         image_format: Format of the stored images.
         splits: Images in each split.
-        identities: People in all splits together.
+        identities: People in all splits together; None where that is the user's to know.
         identity_disjoint: Whether nobody is in two splits.
         attributes: Labels every image has, in the published order.
         layout: Where files may lie below the folder the user names, one line for each way.
@@ -84,7 +85,7 @@ class Manifest(BaseModel):
     image_size: tuple[int, int] | None
     image_format: str
     splits: dict[Split, int]
-    identities: int = Field(gt=0)
+    identities: int | None = Field(gt=0)
     identity_disjoint: bool
     attributes: tuple[str, ...]
     layout: tuple[str, ...]
@@ -159,7 +160,12 @@ def load_manifest(name: str) -> Manifest:
     return manifest
 
 
-def verify(name: str, root: Path | str | None = None, progress: Progress | None = None) -> list[Finding]:
+def verify(
+    name: str,
+    root: Path | str | None = None,
+    progress: Progress | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> list[Finding]:
     """Holds a copy of a dataset against its manifest: files, checksums, headers, names, counts, every image's header.
 
     Of procfaces, which has no copies, it checks what has been rendered into the cache.
@@ -168,6 +174,7 @@ def verify(name: str, root: Path | str | None = None, progress: Progress | None 
         name: Dataset.
         root: Folder of the copy, as in `faceeval.data.table.load_faces`.
         progress: Called with (done, total) steps.
+        columns: As in `faceeval.data.table.load_faces`.
 
     Returns:
         What is not as the manifest says; empty where all is.
@@ -175,10 +182,12 @@ def verify(name: str, root: Path | str | None = None, progress: Progress | None 
     Raises:
         UnknownNameError: No such dataset.
         MissingFileError: No folder is given, or it does not exist.
-        InputError: A folder is given where none is needed.
+        InputError: A folder is given where none is needed, or columns where none are taken.
     """
     base, _ = part_name(name)
-    return reader_of(base).check(load_manifest(base), root_of(name, root), progress)
+    refuse_columns(base, columns)
+    options = {"columns": columns or {}} if DATASETS[base].takes_columns else {}
+    return reader_of(base).check(load_manifest(base), root_of(name, root), progress, **options)
 
 
 def checksum(path: Path) -> str:

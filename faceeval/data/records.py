@@ -181,6 +181,7 @@ def face_set(
     version: int,
     skipped: Sequence[str] = (),
     optional: Collection[str] = (),
+    variant: Mapping[str, str] | None = None,
 ) -> FaceSet:
     """Makes a `FaceSet` of records whose files were found.
 
@@ -193,6 +194,8 @@ def face_set(
         version: Of the reader; goes up when the same files give other images or labels.
         skipped: Names of rows left out.
         optional: Columns that only some copies have; they stay out of the digest.
+        variant: What tells these images from others that have the same names and labels, such as another alignment;
+            goes into digest and provenance.
 
     Raises:
         InputError: There is no image, a name comes twice, or the crop needs boxes that are not known.
@@ -207,7 +210,7 @@ def face_set(
         raise InputError(f"each image of {name} once", "a name that comes twice", "remove duplicate rows")
     if isinstance(cut, Around) and records.boxes is None:
         raise InputError(f"face boxes, for the crop {crop}", f"{name} has none here", "choose the crop square or none")
-    made: dict[str, str | int | float] = {"reader_version": version, "crop": crop, "filter": FILTER}
+    made: dict[str, str | int | float] = {"reader_version": version, "crop": crop, "filter": FILTER, **(variant or {})}
     if isinstance(cut, Crop):
         made |= {"crop_top": cut.top, "crop_left": cut.left, "crop_size": cut.size}
     boxes = records.boxes if isinstance(cut, Around) else None

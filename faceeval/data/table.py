@@ -30,12 +30,14 @@ class DatasetRow:
         needs_root: Whether the user has to bring the files.
         after_colon: What may follow the name and a colon: nothing, a ``"variant"`` that the reader is told as
             ``Opening.variant``, or the ``"root"``, which may then be something else than a folder.
+        takes_columns: Whether the user says what the columns of the labels are called.
     """
 
     title: str
     reader: str
     needs_root: bool = True
     after_colon: Literal["", "variant", "root"] = ""
+    takes_columns: bool = False
 
 
 class Reader(Protocol):
@@ -47,8 +49,10 @@ class Reader(Protocol):
     def load(self, root: Path | None, split: str, opening: Opening) -> FaceSet:
         """Opens one split."""
 
-    def check(self, manifest: Manifest, root: Path | None, progress: Progress | None) -> list[Finding]:
-        """Holds the copy against the manifest."""
+    def check(
+        self, manifest: Manifest, root: Path | None, progress: Progress | None, **columns: Mapping[str, str]
+    ) -> list[Finding]:
+        """Holds the copy against the manifest; where its row takes columns, they come as ``columns=``."""
 
 
 def reader_of(name: str) -> Reader:
@@ -114,12 +118,24 @@ def load_faces(
     Raises:
         UnknownNameError: The dataset, split or crop is not known.
         MissingFileError: The dataset has to be brought by the user and is not there.
-        InputError: Its files are damaged or contradict each other, or it takes no root.
+        InputError: Its files are damaged or contradict each other, or it takes no root or no columns.
     """
     base, rest = part_name(name)
+    refuse_columns(base, columns)
     variant = rest if DATASETS[base].after_colon == "variant" else ""
     opening = Opening(size, crop, skip_missing, columns or {}, progress, variant)
     return reader_of(base).load(root_of(name, root), split, opening)
+
+
+def refuse_columns(name: str, columns: Mapping[str, str] | None) -> None:
+    """Refuses names of columns for a dataset whose files have columns of their own.
+
+    Raises:
+        InputError: Some are given, and its row takes none.
+    """
+    if columns and not DATASETS[name].takes_columns:
+        got = ", ".join(f"{what}={column}" for what, column in columns.items())
+        raise InputError(f"no names of columns for {name}, whose label files are known", got, "leave out --column")
 
 
 def root_of(name: str, root: Path | str | None) -> Path | None:
