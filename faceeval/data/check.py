@@ -7,17 +7,20 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from faceeval.data.decode import Blob
 from faceeval.data.folder import quote_some
 from faceeval.data.images import image_dimensions
 from faceeval.data.manifest import FileEntry, Finding, Manifest, checksum
 from faceeval.data.opening import Progress
-from faceeval.data.records import Records
+from faceeval.data.records import Records, image_source
 from faceeval.errors import FaceevalError
 
+AT_ONCE = 10_000  # images handed to the threads at a time; sets have millions
 TAIL = 64  # bytes at the end of a file among which its end mark must be
 END_MARKS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}  # JPEG, PNG: how they start and end
 
@@ -101,28 +104,47 @@ def _check_people(splits: Mapping[str, Records]) -> Iterator[Finding]:
 
 def _check_images(manifest: Manifest, splits: Mapping[str, Records], progress: Progress | None) -> Iterator[Finding]:
     """Looks at the beginning and the end of every image; decoding them all would take ten times as long."""
-    paths = list(dict.fromkeys(records.folder / file for records in splits.values() for file in records.files))
-    faults = []
+    total = sum(len(records) for records in splits.values())
+    faults: dict[str, str] = {}  # an image of several faces has several rows
+    done = 0
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        shapes = pool.map(lambda path: _image_fault(path, manifest.image_size), paths)
-        for done, (path, fault) in enumerate(zip(paths, shapes, strict=True), start=1):
-            if fault:
-                faults.append(f"{path.name} {fault}")
-            if progress and (done % 100 == 0 or done == len(paths)):
-                progress(done, len(paths))
+        for records, rows in _batches(splits):
+            sources = [image_source(records.folder, records.files[row], records.packed, row) for row in rows]
+            found = pool.map(partial(_image_fault, shape=manifest.image_size), sources)
+            for row, fault in zip(rows, found, strict=True):
+                done += 1
+                if fault:
+                    faults[records.files[row]] = f"{PurePosixPath(records.files[row]).name} {fault}"
+                if progress and (done % 100 == 0 or done == total):
+                    progress(done, total)
     if faults:
-        yield Finding("error", "images", f"bad images: {quote_some(faults)}")
+        yield Finding("error", "images", f"bad images: {quote_some(list(faults.values()))}")
 
 
-def _image_fault(path: Path, shape: tuple[int, int] | None) -> str | None:
+def _batches(splits: Mapping[str, Records]) -> Iterator[tuple[Records, range]]:
+    for records in splits.values():
+        for start in range(0, len(records), AT_ONCE):
+            yield records, range(start, min(start + AT_ONCE, len(records)))
+
+
+def _image_fault(source: Path | Blob, shape: tuple[int, int] | None) -> str | None:
     """Says what is wrong with an image as far as a look at both its ends can tell; None where nothing is."""
     try:
-        width, height = image_dimensions(path)
+        width, height = image_dimensions(source)
+        head, tail = _ends(source)
     except FaceevalError:
         return "cannot be opened"
     if shape is not None and (width, height) != shape:
         return f"is {width}x{height}, not {shape[0]}x{shape[1]}"
-    with open(path, "rb") as file:
-        mark = END_MARKS.get(file.read(2))
+    mark = END_MARKS.get(head)
+    return "is cut short" if mark and mark not in tail else None
+
+
+def _ends(source: Path | Blob) -> tuple[bytes, bytes]:
+    if isinstance(source, Blob):
+        data = source.load()
+        return data[:2], data[-TAIL:]
+    with open(source, "rb") as file:
+        head = file.read(2)
         file.seek(-min(TAIL, file.seek(0, os.SEEK_END)), os.SEEK_END)
-        return "is cut short" if mark and mark not in file.read() else None
+        return head, file.read()

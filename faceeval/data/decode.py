@@ -9,8 +9,9 @@ frames give their first.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,19 @@ MAX_PIXELS = 64_000_000  # about 8000 x 8000; more is a mistake or an attack on 
 SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # their mode "I" holds 0..65535; elsewhere its range is unknown
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 WHITE = (255, 255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Blob:
+    """An image that is no file of its own, but lies inside a larger one.
+
+    Attributes:
+        name: What messages call it.
+        load: Brings its bytes, those of an image file.
+    """
+
+    name: str
+    load: Callable[[], bytes]
 
 
 def decode(source: Path | bytes, name: str) -> NDArray[np.uint8]:

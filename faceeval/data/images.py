@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from faceeval.data.cache import replacing
-from faceeval.data.decode import opened, to_rgb
+from faceeval.data.decode import Blob, opened, to_rgb
 from faceeval.errors import InputError, OutputError, unknown_name
 
 MIN_SIDE = 16  # pixels; nobody recognises a face below that
@@ -48,7 +48,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Square:
-    """The largest square in the middle of an image of any size."""
+    """The largest square in the middle of an image of any size, or of the box of its face where one is given."""
 
     source: str = ""
 
@@ -72,9 +72,15 @@ class Around:
             >>> Around(1.0).square([10, 20, 30, 40])
             (5, 20, 40)
         """
-        left, top, width, height = (float(value) for value in box)
-        side = max(1, round(self.scale * max(width, height)))
-        return round(left + (width - side) / 2), round(top + (height - side) / 2), side
+        left, top, side = self.squares(np.asarray(box, np.float64)[None])[0].tolist()
+        return left, top, side
+
+    def squares(self, boxes: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Returns the same for many boxes, (N, 4) -> (N, 3)."""
+        left, top, width, height = boxes.astype(np.float64).T
+        side = np.maximum(1, np.rint(self.scale * np.maximum(width, height)))
+        squares = [np.rint(left + (width - side) / 2), np.rint(top + (height - side) / 2), side]
+        return np.stack(squares, axis=1).astype(np.int64)
 
 
 Cut = Crop | Square | Around | None
@@ -115,15 +121,15 @@ def check_size(size: int) -> None:
 
 
 def read_image(
-    path: Path | str, *, crop: str = "none", size: int, box: NDArray[np.float32] | None = None
+    path: Path | str | Blob, *, crop: str = "none", size: int, box: NDArray[np.float32] | None = None
 ) -> NDArray[np.uint8]:
     """Reads one image, cuts it, and scales it with an antialiased bilinear filter.
 
     Args:
-        path: Any of `faceeval.data.decode.FORMATS`, whatever its suffix says.
+        path: Any of `faceeval.data.decode.FORMATS`, whatever its suffix says; a Blob where it is no file of its own.
         crop: Name of a preset in CROPS.
         size: Side of the result in pixels.
-        box: Left, top, width and height of the face in pixels of the stored image, (4,), for crops around it.
+        box: Left, top, width and height of the face in pixels of the stored image, (4,), for crops around it or in it.
 
     Returns:
         uint8, (3, size, size), RGB, 0..255.
@@ -134,14 +140,15 @@ def read_image(
             square where nothing is cropped.
         UnknownNameError: The crop is in no table.
     """
-    path, cut = Path(path), crop_box(crop)
+    cut = crop_box(crop)
     check_size(size)
-    with opened(path, str(path)) as image:
+    source, name = _open(path)
+    with opened(source, name) as image:
         ImageOps.exif_transpose(image, in_place=True)
-        _check_shape(path, image.size, crop, cut)
-        rgb = to_rgb(image, str(path))
+        _check_shape(name, image.size, crop, cut)
+        rgb = to_rgb(image, name)
     if cut is not None:
-        left, top, side = _square(cut, rgb.size, crop, box)
+        left, top, side = _square(name, cut, rgb.size, crop, box)
         rgb = rgb.crop((left, top, left + side, top + side))
     if rgb.size != (size, size):
         rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
@@ -149,7 +156,7 @@ def read_image(
 
 
 def read_images(
-    paths: Sequence[Path | str],
+    paths: Sequence[Path | str | Blob],
     *,
     crop: str = "none",
     size: int,
@@ -159,10 +166,10 @@ def read_images(
     """Reads many images with a few threads (the decoders release the interpreter's lock).
 
     Args:
-        paths: Files, in the order wanted.
+        paths: Files or Blobs, in the order wanted.
         crop: Name of a preset in CROPS.
         size: Side of the results in pixels.
-        boxes: Box of the face of each image, (N, 4), for crops around it.
+        boxes: Box of the face of each image, (N, 4), for crops around it or in it.
         workers: Threads; by default one per core, at most 8.
 
     Returns:
@@ -189,14 +196,14 @@ def read_images(
     return images
 
 
-def image_dimensions(path: Path | str) -> tuple[int, int]:
+def image_dimensions(path: Path | str | Blob) -> tuple[int, int]:
     """Returns width and height as stored, from the header alone.
 
     Raises:
         MissingFileError: There is no such file.
         InputError: It is no image, or its header is damaged.
     """
-    with opened(Path(path), str(path)) as image:
+    with opened(*_open(path)) as image:
         return image.size
 
 
@@ -248,23 +255,32 @@ def contact_sheet(images: NDArray[np.uint8], columns: int | None = None) -> NDAr
     return grid.transpose(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
 
 
+def _open(path: Path | str | Blob) -> tuple[Path | bytes, str]:
+    """Returns what is to be decoded and what messages call it."""
+    return (path.load(), path.name) if isinstance(path, Blob) else (Path(path), str(path))
+
+
 def _square(
-    cut: Crop | Square | Around, shape: tuple[int, int], crop: str, box: NDArray[np.float32] | None
+    name: str, cut: Crop | Square | Around, shape: tuple[int, int], crop: str, box: NDArray[np.float32] | None
 ) -> tuple[int, int, int]:
     """Returns left, top and side of the square to cut."""
     if isinstance(cut, Crop):
         return cut.left, cut.top, cut.size
     if isinstance(cut, Square):
-        side = min(shape)
-        return (shape[0] - side) // 2, (shape[1] - side) // 2, side
+        left, top, width, height = (0, 0, *shape) if box is None else (int(value) for value in box)
+        side = min(width, height)
+        if side < MIN_SIDE:
+            got = f"{width}x{height} in {name}"
+            raise InputError(f"a face of at least {MIN_SIDE}x{MIN_SIDE} pixels", got, "leave it out")
+        return left + (width - side) // 2, top + (height - side) // 2, side
     if box is None:
         raise InputError(f"the box of the face, for the crop {crop}", "none", "choose the crop square or none")
     return cut.square(box)
 
 
-def _check_shape(path: Path, shape: tuple[int, int], crop: str, cut: Cut) -> None:
+def _check_shape(name: str, shape: tuple[int, int], crop: str, cut: Cut) -> None:
     """Refuses what cannot be cut or scaled without stretching."""
-    got = f"{path} is {shape[0]}x{shape[1]}"
+    got = f"{name} is {shape[0]}x{shape[1]}"
     if isinstance(cut, Crop) and shape != cut.image_size:
         raise InputError(
             f"an image of {cut.image_size[0]}x{cut.image_size[1]} pixels, for the crop {crop}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -16,11 +15,13 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from faceeval.data.decode import SUFFIXES
+from faceeval.data.decode import Blob
 from faceeval.data.faces import FaceSet
-from faceeval.data.folder import quote_some, stem
+from faceeval.data.folder import quote_some
 from faceeval.data.images import FILTER, Around, Crop, Cut, check_size, crop_box, read_images
+from faceeval.data.listing import Listing
 from faceeval.data.opening import Opening
+from faceeval.data.packed import Packed
 from faceeval.errors import InputError, MissingFileError
 
 COLUMNS = ("identities", "pose", "expression", "valence_arousal", "landmarks", "landmarks68", "clips")
@@ -31,7 +32,7 @@ class Records:
     """What the label files say about each image, in the dataset's own order; a column nobody knows is None.
 
     Attributes:
-        folder: The folder the files lie below.
+        folder: The folder the files lie below, or the one large file they lie in.
         files: The file of each image, (N,), below ``folder``, with ``/`` between folders.
         names: Unique name of each image, (N,); by default its file.
         attributes: Attribute name -> uint8 (N,), 1 present, 0 absent.
@@ -43,8 +44,11 @@ class Records:
         landmarks: float32 (N, 5, 2), CelebA's five points (x, y) in pixels of the stored images.
         landmarks68: float32 (N, 68, 2), the usual 68 points, likewise.
         boxes: float32 (N, 4), left, top, width and height of the face in pixels of the stored image.
+        boxed: Whether an image shows the person only inside the box, among other people, so that ``square`` cuts there.
+        packed: Where the images lie in ``folder``, where that is one large file.
         clips: int64 (N,), the video clip.
         image_size: Width and height of the stored images, where all are alike.
+        image_sizes: int32 (N, 2), likewise of each; needed only to move landmarks.
     """
 
     folder: Path
@@ -59,8 +63,11 @@ class Records:
     landmarks: NDArray[np.float32] | None = None
     landmarks68: NDArray[np.float32] | None = None
     boxes: NDArray[np.float32] | None = None
+    boxed: bool = False
+    packed: Packed | None = None
     clips: NDArray[np.int64] | None = None
     image_size: tuple[int, int] | None = None
+    image_sizes: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         """Names default to files."""
@@ -73,16 +80,16 @@ class Records:
 
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Records:
         """Returns the records of some rows, given as indices or as a mask, in that order."""
-        chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        chosen: NDArray[Any] = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         picked: dict[str, Any] = {
             "files": tuple(self.files[row] for row in chosen.tolist()),
             "names": tuple(self.names[row] for row in chosen.tolist()),
             "attributes": {name: values[chosen] for name, values in self.attributes.items()},
         }
-        for name in (*COLUMNS, "boxes"):
+        for name in (*COLUMNS, "boxes", "image_sizes"):
             values = getattr(self, name)
             picked[name] = None if values is None else values[chosen]
-        return replace(self, **picked)
+        return replace(self, packed=self.packed and self.packed.take(chosen), **picked)
 
     def people_of(self, numbers: NDArray[np.int64]) -> list[str]:
         """Returns what persons are called: by name where the dataset has names, else by their number."""
@@ -100,8 +107,9 @@ def number_people(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, .
         >>> numbers.tolist(), people
         ([1, 0, 1], ('Doe', 'Roe'))
     """
-    people, numbers = np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)
-    return numbers.astype(np.int64), tuple(people.tolist())
+    people = sorted(set(names))  # numpy would sort all the millions of names of a large set
+    number = {person: place for place, person in enumerate(people)}
+    return np.fromiter((number[name] for name in names), np.int64, len(names)), tuple(people)
 
 
 def locate(records: Records, label_file: Path | str, *, skip_missing: bool = False) -> tuple[Records, tuple[str, ...]]:
@@ -119,7 +127,7 @@ def locate(records: Records, label_file: Path | str, *, skip_missing: bool = Fal
         MissingFileError: Images are not there (all of them, with ``skip_missing``).
         InputError: Two files on the disk could be the one that is meant.
     """
-    found = _Listing(records.folder)
+    found = Listing(records.folder)
     files = [found.find(file) for file in records.files]
     there = np.array([file is not None for file in files], np.bool_)
     lost = [records.names[row] for row in np.flatnonzero(~there).tolist()]
@@ -132,43 +140,6 @@ def locate(records: Records, label_file: Path | str, *, skip_missing: bool = Fal
         )
     records = replace(records, files=tuple(file if file is not None else "" for file in files))
     return (records.take(there) if lost else records), tuple(lost)
-
-
-class _Listing:
-    """The files below a folder, each folder listed once; a lookup costs no system call after that."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._exact: dict[str, frozenset[str]] = {}
-        self._loose: dict[str, dict[str, list[str]]] = {}
-
-    def find(self, file: str) -> str | None:
-        """Returns the path below the folder, as it is called on this disk; None where there is none."""
-        folder, _, name = file.rpartition("/")
-        if folder not in self._exact:
-            self._exact[folder] = self._list(folder)
-        if name in self._exact[folder]:
-            return file
-        if folder not in self._loose:
-            table: dict[str, list[str]] = {}
-            for entry in sorted(self._exact[folder]):
-                if entry.lower().endswith(SUFFIXES):
-                    table.setdefault(stem(entry).lower(), []).append(entry)
-            self._loose[folder] = table
-        close = self._loose[folder].get(stem(name).lower(), [])
-        if len(close) > 1:
-            raise InputError(
-                f"one file for {file} below {self._folder}",
-                " and ".join(close[:2]),
-                "remove the one that is not meant",
-            )
-        return (f"{folder}/{close[0]}" if folder else close[0]) if close else None
-
-    def _list(self, folder: str) -> frozenset[str]:
-        try:
-            return frozenset(os.listdir(self._folder / folder))
-        except (FileNotFoundError, NotADirectoryError):
-            return frozenset()
 
 
 def face_set(
@@ -213,14 +184,14 @@ def face_set(
     made: dict[str, str | int | float] = {"reader_version": version, "crop": crop, "filter": FILTER, **(variant or {})}
     if isinstance(cut, Crop):
         made |= {"crop_top": cut.top, "crop_left": cut.left, "crop_size": cut.size}
-    boxes = records.boxes if isinstance(cut, Around) else None
+    boxes = records.boxes if isinstance(cut, Around) or records.boxed else None
     return FaceSet(
         name=name,
         split=split,
         size=opening.size,
         names=records.names,
         digest=_digest(name, split, records, opening.size, made, optional),
-        read=partial(_read, records.folder, records.files, boxes, crop, opening.size),
+        read=partial(_read, records.folder, records.files, records.packed, boxes, crop, opening.size),
         attributes=records.attributes,
         identities=records.identities,
         people=records.people,
@@ -238,13 +209,19 @@ def face_set(
 def _read(
     folder: Path,
     files: tuple[str, ...],
+    packed: Packed | None,
     boxes: NDArray[np.float32] | None,
     crop: str,
     size: int,
     indices: NDArray[np.int64],
 ) -> NDArray[np.uint8]:
-    paths = [folder / files[index] for index in indices.tolist()]
+    paths = [image_source(folder, files[index], packed, index) for index in indices.tolist()]
     return read_images(paths, crop=crop, size=size, boxes=None if boxes is None else boxes[indices])
+
+
+def image_source(folder: Path, file: str, packed: Packed | None, row: int) -> Path | Blob:
+    """Returns where the image of a row is to be read."""
+    return folder / file if packed is None else packed.blob(row, file)
 
 
 def _move(points: NDArray[np.float32] | None, records: Records, cut: Cut, size: int) -> NDArray[np.float32] | None:
@@ -252,7 +229,7 @@ def _move(points: NDArray[np.float32] | None, records: Records, cut: Cut, size: 
 
     Scaling keeps the edges of pixels in place, not their centres.
     """
-    squares = cut_squares(records, cut)
+    squares = None if points is None else cut_squares(records, cut)
     if points is None or squares is None:
         return None
     corner, side = squares[:, None, :2], squares[:, None, 2:]
@@ -263,13 +240,16 @@ def _move(points: NDArray[np.float32] | None, records: Records, cut: Cut, size: 
 def cut_squares(records: Records, cut: Cut) -> NDArray[np.float32] | None:
     """Returns left, top and side of the square cut from each image, float32 (N, 3); None where it is not known."""
     if isinstance(cut, Around):
-        return None if records.boxes is None else np.array([cut.square(box) for box in records.boxes], np.float32)
+        return None if records.boxes is None else cut.squares(records.boxes).astype(np.float32)
     if isinstance(cut, Crop):
         left, top, side = cut.left, cut.top, cut.size
     elif records.image_size is not None:
         width, height = records.image_size
         side = min(width, height)
         left, top = (width - side) // 2, (height - side) // 2
+    elif records.image_sizes is not None:
+        sides = records.image_sizes.min(1, keepdims=True)
+        return np.hstack([(records.image_sizes - sides) // 2, sides]).astype(np.float32)
     else:
         return None
     return np.broadcast_to(np.array([left, top, side], np.float32), (len(records), 3))
