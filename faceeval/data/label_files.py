@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from faceeval.errors import InputError, MissingFileError
 
 CHUNK = 2_000_000  # bytes parsed at once; bounds the memory of the arrays below to some ten times that
+HEAD = 4096  # bytes at the beginning of a file that tell text from what is none
 MAX_DIGITS = 9  # so that every value fits 32 bits
 NEWLINE, MINUS, ZERO = 10, 45, 48
 IS_BLANK = np.zeros(256, bool)
@@ -82,17 +83,30 @@ class _Head:
     width: int
 
 
+def check_text(path: Path, beginning: bytes) -> None:
+    """Refuses what failed downloads leave under the name of a label file.
+
+    Args:
+        path: The file, for the message.
+        beginning: Its first HEAD bytes.
+
+    Raises:
+        InputError: It is a web page, or no text.
+    """
+    if beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
+        raise _wrong(path, "a text table of labels", "a web page; the download failed")
+    if b"\0" in beginning:
+        raise _wrong(path, "a text table of labels", "binary data; an archive that is not unpacked, or UTF-16 text")
+
+
 def _read_text(path: Path) -> bytes:
-    """Reads the file and refuses what failed downloads leave under its name."""
+    """Reads the file and refuses what is no text."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MissingFileError("a label file", f"{path}: {error.strerror}", "check the path") from error
+    check_text(path, data[:HEAD])
     data = data.removeprefix(b"\xef\xbb\xbf")
-    if data.lstrip()[:1] == b"<":
-        raise _wrong(path, "a text table of labels", "a web page; the download failed")
-    if b"\0" in data[:4096]:
-        raise _wrong(path, "a text table of labels", "binary data; an archive that is not unpacked, or UTF-16 text")
     return data if data.endswith(b"\n") else data + b"\n"
 
 
