@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from faceeval.atomic import replacing, write_whole
+from faceeval.atomic import new_folder, replacing, write_whole
 from faceeval.errors import InputError, OutputError
 
 
@@ -54,3 +55,41 @@ def test_written_files_can_be_read_by_others(tmp_path: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def _fill(path: Path, error: BaseException | None = None) -> None:
+    with new_folder(path) as temporary:
+        (temporary / "inner").mkdir()
+        (temporary / "inner" / "file").write_bytes(b"x")
+        if error is not None:
+            raise error
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "above" / "folder"
+    for error in (KeyboardInterrupt(), InputError("this", "that", "mend it"), OSError(28, "No space left on device")):
+        with pytest.raises(OutputError if type(error) is OSError else type(error)):
+            _fill(path, error)
+    assert list(path.parent.iterdir()) == []
+    path.mkdir()
+    _fill(path)  # an empty one is taken
+    assert (path / "inner" / "file").read_bytes() == b"x"
+    assert [entry.name for entry in path.parent.iterdir()] == ["folder"]
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    _fill(path)
+    (tmp_path / "file").write_bytes(b"x")
+    for taken in (path, tmp_path / "file"):
+        with pytest.raises(OutputError, match="new or empty"):
+            _fill(taken)
+    assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["file", "file", "folder", "inner"]
+
+
+def test_what_killed_processes_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    for name, age in ((".folder.1-a.tmp", 2 * 86400), (".folder.2-b.tmp", 60)):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        os.utime(tmp_path / name, times=(time.time() - age, time.time() - age))
+    _fill(tmp_path / "folder")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".folder.2-b.tmp", "folder"]

@@ -173,12 +173,13 @@ def test_train_then_score_on_a_celeba_folder(run: Run, tmp_path: Path) -> None:
 
 def test_exported_sources_can_be_edited_elsewhere_and_scored(run: Run, tmp_path: Path) -> None:
     root = write_celeba(tmp_path / "celeba")
-    where = ["--data", "celeba", "--root", str(root), "--size", "64"]
+    where = ["--root", str(root), "--size", "64"]
     folder = tmp_path / "sources"
-    code, out, err = run("data", "export", str(folder), "--attr", "male", *where)
+    code, out, err = run("data", "export", "celeba", str(folder), "--layout", "editing", "--attr", "male", *where)
     assert code == 0, err
     assert "wanted.csv" in out
-    code, out, err = run("score", "--edited", str(folder), "--attr", "male", *where, "--out", str(tmp_path / "out"))
+    options = ["--data", "celeba", *where, "--out", str(tmp_path / "out")]
+    code, out, err = run("score", "--edited", str(folder), "--attr", "male", *options)
     assert code == 0, err
     assert "sources" in out
 
