@@ -135,7 +135,8 @@ def _sparing(guidance: Guidance) -> Callable[..., Terms]:
 
     def terms(networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
         weight = ramped(guidance.lambda_same, guidance.same_ramp, batch.done)
-        return {"g_same": weight * changed_share(fakes["edited"], batch.images, guidance.same_scale)}
+        changed = changed_share(fakes["edited"], batch.images, guidance.same_scale, guidance.same_power)
+        return {"g_same": weight * changed}
 
     return terms
 

@@ -90,18 +90,21 @@ def l1(image: Tensor, target: Tensor) -> Tensor:
     return (image.float() - target.float()).abs().mean()
 
 
-def changed_share(image: Tensor, source: Tensor, scale: float = 0.2) -> Tensor:
-    """About the share of pixels that changed: mean of min(1, d / scale), d the mean absolute difference of a pixel.
+def changed_share(image: Tensor, source: Tensor, scale: float = 0.2, power: float = 1.0) -> Tensor:
+    """About the share of pixels that changed: mean of min(1, d / scale)^power, d the mean difference of a pixel.
 
     Unlike the L1 distance it saturates, so it asks that few pixels change, not that they change little: it leaves a
-    black frame on pale skin alone and presses a faint tint of the whole picture to zero.
+    black frame on pale skin alone and presses a faint tint of the whole picture to zero. A large scale and a power of 2
+    ask the contrary: faint shading of many pixels is cheap, and a vivid patch is dear.
 
     Args:
         image: (N, 3, H, W), in [-1, 1].
         source: Same shape.
         scale: Difference from which on a pixel counts as changed.
+        power: How much dearer large differences are than small ones.
     """
-    return ((image.float() - source.float()).abs().mean(1) / scale).clamp(max=1.0).mean()
+    difference = (image.float() - source.float()).abs().mean(1)
+    return (difference / scale).clamp(max=1.0).pow(power).mean()
 
 
 def ramped(weight: float, ramp: float, done: float) -> float:

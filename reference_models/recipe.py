@@ -74,6 +74,7 @@ class Guidance:
         lambda_same: Weight of the share of changed pixels (``losses.changed_share``); needs no teacher.
         same_scale: Difference from which on a pixel counts as changed, in 0..2: small for edits that repaint few
             pixels, large for those that shade many.
+        same_power: How much dearer large differences are than small ones, see ``losses.changed_share``.
         same_ramp: Share of the steps over which that weight grows from zero, so that discriminators that know nothing
             yet are not outvoted.
     """
@@ -86,6 +87,7 @@ class Guidance:
     lambda_keep: float = 1.0
     lambda_same: float = 0.0
     same_scale: float = 0.2
+    same_power: float = 1.0
     same_ramp: float = 0.5
 
 

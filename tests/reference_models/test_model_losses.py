@@ -35,6 +35,8 @@ ONE = torch.ones(2, 3, 4, 4)
         (losses.changed_share(ONE, ONE), 0.0),
         (losses.changed_share(ONE, 0 * ONE), 1.0),
         (losses.changed_share(ONE, 0 * ONE, scale=4.0), 0.25),
+        (losses.changed_share(ONE, 0 * ONE, scale=4.0, power=2.0), 0.0625),
+        (losses.changed_share(ONE, 0 * ONE, power=2.0), 1.0),
         (losses.hinge_d(ZERO, ZERO), 2.0),
         (losses.hinge_d(2 * ONE, -2 * ONE), 0.0),
         (losses.hinge_d(-ONE, ONE), 4.0),
