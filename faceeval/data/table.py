@@ -199,4 +199,9 @@ DATASETS: dict[str, DatasetRow] = {
         "variant",
     ),
     "celeba": DatasetRow("CelebA, or any folder laid out like it; bring your own copy", "faceeval.data.readers.celeba"),
+    "lfw": DatasetRow(
+        "Labeled Faces in the Wild, in any alignment, as lfw:funneled; bring your own copy",
+        "faceeval.data.readers.lfw",
+        after_colon="variant",
+    ),
 }
