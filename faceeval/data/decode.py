@@ -24,6 +24,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")  # never EPS and 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
 MAX_PIXELS = 64_000_000  # about 8000 x 8000; more is a mistake or an attack on memory
 SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # their mode "I" holds 0..65535; elsewhere its range is unknown
+SMALL = 1 << 20  # bytes; a file below that is read at once, which spares a sixth of the time of a face
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 WHITE = (255, 255, 255, 255)
 
@@ -55,29 +56,30 @@ def decode(source: Path | bytes, name: str) -> NDArray[np.uint8]:
         MissingFileError: There is no such file.
         InputError: It is no image, is damaged, or too large.
     """
-    with opened(source, name) as image:
+    with opened(source, name, whole=True) as image:
         ImageOps.exif_transpose(image, in_place=True)
         rgb = to_rgb(image, name)
     return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
 
 
 @contextmanager
-def opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
+def opened(source: Path | bytes, name: str, *, whole: bool = False) -> Iterator[Image.Image]:
     """Opens an image and turns whatever goes wrong with it, then or while it is used, into an error naming it.
 
     Args:
         source: The file, or what stands in it.
         name: What messages call it.
+        whole: Whether the pixels will be wanted, and not only the header.
 
     Yields:
-        The image; nothing but its header has been read.
+        The image; nothing but its header has been decoded.
 
     Raises:
         MissingFileError: There is no such file.
         InputError: It is no image, is damaged, or too large.
     """
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        with Image.open(_stream(source, whole), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{image.width}x{image.height} pixels")
             yield image
@@ -127,7 +129,22 @@ def to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode in ALPHA_MODES or "transparency" in image.info:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, WHITE), layer).convert("RGB")
+    if image.mode == "RGB":
+        image.load()
+        return image  # converted, it would be copied
     return image.convert("RGB")
+
+
+def _stream(source: Path | bytes, whole: bool) -> io.BytesIO | Path:
+    if not isinstance(source, bytes):
+        if not whole:
+            return source
+        with open(source, "rb") as file:
+            start = file.read(SMALL)
+        if len(start) == SMALL:
+            return source
+        source = start
+    return io.BytesIO(source)
 
 
 def _describe(source: Path | bytes) -> str:

@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from faceeval.data.decode import MAX_PIXELS
+from faceeval.data import scaling
+from faceeval.data.decode import MAX_PIXELS, Blob
 from faceeval.data.images import (
     CROPS,
+    MANY,
     MIN_SIDE,
     Crop,
     contact_sheet,
@@ -265,6 +270,32 @@ def test_a_batch_is_the_same_whatever_the_number_of_threads(tmp_path: Path, jpeg
     np.testing.assert_array_equal(read_images(paths, crop="center178", size=48, workers=5), one)
     np.testing.assert_array_equal(read_images(paths[::-1], crop="center178", size=48)[::-1], one)
     np.testing.assert_array_equal(read_image(paths[4], crop="center178", size=48), one[4])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    width=st.integers(16, 90), height=st.integers(16, 90), size=st.integers(1, 120), seed=st.integers(0, 99),
+    box=st.tuples(*[st.integers(-20, 80)] * 2, *[st.integers(2, 90)] * 2),
+)  # fmt: skip
+def test_large_batches_are_scaled_as_pillow_does(
+    width: int, height: int, size: int, seed: int, box: tuple[int, int, int, int]
+) -> None:
+    stored = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)).save(stored, "PNG")
+    blob, boxes = Blob("an image", stored.getvalue), np.array([box] * MANY, np.float32)
+    for crop in ("square", "box1.3"):
+        one = read_image(blob, crop=crop, size=size, box=boxes[0] if crop != "square" else None)
+        many = read_images([blob] * MANY, crop=crop, size=size, boxes=boxes if crop != "square" else None, workers=1)
+        np.testing.assert_array_equal(many[[0, -1]], [one, one])
+
+
+def test_where_the_kernel_would_differ_pillow_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "a.png", Image.fromarray(picture(40)))
+    monkeypatch.setattr(scaling, "agrees_with_pillow", lambda: False)
+    monkeypatch.setattr(scaling, "scale_square", None)
+    np.testing.assert_array_equal(read_images([path] * MANY, size=32)[-1], read_image(path, size=32))
+    monkeypatch.undo()
+    assert scaling.agrees_with_pillow()
 
 
 def test_a_batch_names_the_first_bad_file(tmp_path: Path, jpegs: list[bytes]) -> None:
