@@ -190,7 +190,7 @@ def face_set(
         split=split,
         size=opening.size,
         names=records.names,
-        digest=_digest(name, split, records, opening.size, made, optional),
+        digest=_digest(name, split, records, opening.size, made, optional, boxes),
         read=partial(_read, records.folder, records.files, records.packed, boxes, crop, opening.size),
         attributes=records.attributes,
         identities=records.identities,
@@ -262,14 +262,17 @@ def _digest(
     size: int,
     made: Mapping[str, str | int | float],
     optional: Collection[str],
+    boxes: NDArray[np.float32] | None,
 ) -> str:
-    """SHA-256 of the names, the labels and how images are made of the files; the same for every layout of a copy."""
+    """SHA-256 of names, labels, boxes and how images are made of the files; the same for every layout of a copy."""
     head = {"name": name, "split": split, "size": size, "attributes": list(records.attributes), **made}
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     digest.update("\n".join(records.names).encode())
     columns = [getattr(records, column) for column in COLUMNS if column not in optional]
     for values in (*records.attributes.values(), *columns):
         digest.update(b"absent" if values is None else np.ascontiguousarray(values).tobytes())
+    if boxes is not None:
+        digest.update(np.ascontiguousarray(boxes, np.float32).tobytes())
     return digest.hexdigest()
 
 

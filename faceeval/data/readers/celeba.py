@@ -18,7 +18,7 @@ from faceeval.data.check import check_copy
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import by_stem, image_names, quote_some
 from faceeval.data.images import Crop, check_size, crop_box
-from faceeval.data.label_files import LabelTable, read_label_file
+from faceeval.data.label_files import LabelTable, read_label_file, rows_of
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate
@@ -170,15 +170,17 @@ def read_labels(files: CelebAFiles) -> CelebALabels:
             f"{len(table.names)} rows; not there: {quote_some(_decode(unlisted).tolist())}",
             "get both files from the same copy: one of them may be cut short",
         )
-    codes = _rows_of(partition, table)[:, 0]
+    codes = rows_of(partition, table.names, table.path)[:, 0]
     unknown = ~np.isin(codes, list(SPLITS.values()))
     if unknown.any():
         _refuse(files.partition, "0 (train), 1 (validation) or 2 (test)", codes[unknown][0], names[unknown][0])
     identities = landmarks = None
     if files.identities is not None:
-        identities = _rows_of(read_label_file(files.identities, columns=1), table)[:, 0].astype(np.int64)
+        identities = rows_of(read_label_file(files.identities, columns=1), table.names, table.path)[:, 0].astype(
+            np.int64
+        )
     if files.landmarks is not None:
-        points = _rows_of(read_label_file(files.landmarks, columns=2 * LANDMARKS), table)
+        points = rows_of(read_label_file(files.landmarks, columns=2 * LANDMARKS), table.names, table.path)
         landmarks = points.astype(np.float32).reshape(-1, LANDMARKS, 2)
     binary = _to_binary(table)
     records = Records(
@@ -224,21 +226,6 @@ def _find_images(
             "get the whole label file (it may be cut short), or take images without labels out of the folder",
         )
     return found, skipped
-
-
-def _rows_of(table: LabelTable, reference: LabelTable) -> NDArray[np.int32]:
-    """Returns the values (N, C) of ``table`` in the order of the names of ``reference``."""
-    if np.array_equal(table.names, reference.names):
-        return table.values
-    absent = np.setdiff1d(reference.names, table.names)
-    if len(absent):
-        raise InputError(
-            f"a row in {table.path} for each of the {len(reference.names)} in {reference.path}",
-            f"{len(table.names)} rows; not there: {quote_some(_decode(absent).tolist())}",
-            "get both files from the same copy: one of them may be cut short",
-        )
-    order = np.argsort(table.names)
-    return table.values[order[np.searchsorted(table.names[order], reference.names)]]
 
 
 def _to_binary(table: LabelTable) -> NDArray[np.uint8]:
