@@ -204,4 +204,5 @@ DATASETS: dict[str, DatasetRow] = {
         "faceeval.data.readers.lfw",
         after_colon="variant",
     ),
+    "pubfig": DatasetRow("PubFig's lists, and such of its images as you have", "faceeval.data.readers.pubfig"),
 }
