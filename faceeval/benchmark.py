@@ -64,7 +64,7 @@ class Benchmark(BaseModel):
     version: int = Field(ge=1)
     title: str
     data: str
-    split: Literal["train", "validation", "test"] = "test"
+    split: Literal["train", "validation", "test", "all"] = "test"
     extra_split: Literal["train", "validation", "test"] | None = None
     size: int = Field(ge=16)
     crop: str

@@ -96,7 +96,8 @@ def affectnet_codes(
     if len(wrong):
         got = f"{labels[wrong[0]]} in row {wrong[0]}"
         raise InputError(f"expressions 0..{len(codes) - 1} in {source}", got, "name all expressions that it has")
-    return np.asarray(codes, np.int64)[labels]
+    table: NDArray[np.int64] = np.array(codes, np.int64)
+    return table.take(labels)
 
 
 def _codes_said(classes: Sequence[str]) -> list[int] | None:

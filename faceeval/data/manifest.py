@@ -64,7 +64,7 @@ class Manifest(BaseModel):
         citation: What to cite.
         image_size: Width and height of the stored images; None where they are made in any size.
         image_format: Format of the stored images.
-        splits: Images in each split.
+        splits: Images in each split; 0 where nobody published how many.
         identities: People in all splits together; None where that is the user's to know.
         identity_disjoint: Whether nobody is in two splits.
         attributes: Labels every image has, in the published order.
@@ -92,8 +92,8 @@ class Manifest(BaseModel):
     files: tuple[FileEntry, ...]
 
     def count(self, split: str) -> int | None:
-        """Returns the published number of images of a split; None where it has no such split."""
-        return next((count for name, count in self.splits.items() if name == split), None)
+        """Returns the published number of images of a split; None where there is no such split or no such number."""
+        return next((count for name, count in self.splits.items() if name == split and count), None)
 
 
 @dataclass(frozen=True)

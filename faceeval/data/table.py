@@ -204,5 +204,14 @@ DATASETS: dict[str, DatasetRow] = {
         "faceeval.data.readers.lfw",
         after_colon="variant",
     ),
+    "affectnet": DatasetRow(
+        "AffectNet, 8 expressions with valence and arousal; bring your own copy", "faceeval.data.readers.affectnet"
+    ),
+    "voxceleb": DatasetRow(
+        "frames of VoxCeleb1, by person and clip; bring your own copy", "faceeval.data.readers.voxceleb"
+    ),
+    "multipie": DatasetRow(
+        "CMU Multi-PIE, every pose, light and expression; bring your own copy", "faceeval.data.readers.multipie"
+    ),
     "pubfig": DatasetRow("PubFig's lists, and such of its images as you have", "faceeval.data.readers.pubfig"),
 }
