@@ -24,7 +24,8 @@ def render(factors, size):
     image = rng.integers(0, 100, (3, size, size), dtype=np.uint8)
     for column, name in enumerate(ATTRIBUTE_NAMES):
         image[:, 2:5, column] += np.uint8(100 * attribute_value(factors, name))
-    return types.SimpleNamespace(image=image, landmarks5=rng.random((5, 2), dtype=np.float32) * size)
+    mask = rng.integers(0, 11, (size, size), dtype=np.uint8)
+    return types.SimpleNamespace(image=image, landmarks5=rng.random((5, 2), dtype=np.float32) * size, mask=mask)
 
 stand_in = types.ModuleType("faceeval.data.procfaces.render")
 stand_in.render = render

@@ -8,14 +8,16 @@ import pickle
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from faceeval.data.procfaces import population
+from faceeval.data.procfaces import population, truths
 from faceeval.data.procfaces.factors import ATTRIBUTE_NAMES, flip
 from faceeval.data.procfaces.population import sample_factors
+from faceeval.data.procfaces.render import render
 from faceeval.data.procfaces.standard import load
 from faceeval.data.procfaces.workers import Workers, render_batch
 from faceeval.errors import InputError, UnknownNameError
@@ -35,7 +37,7 @@ def test_first_load_renders_and_later_ones_read(cache: Path, stand_in: types.Mod
     steps: list[tuple[int, int]] = []
     faces = load("test", 32, 1, lambda done, total: steps.append((done, total)))
     assert steps == [(12, 12)]
-    assert files(cache) == ["test-32-labels.npz", "test-32.json", "test-32.npy"]
+    assert files(cache) == ["test-32-labels.npz", "test-32-landmarks68.npz", "test-32.json", "test-32.npy"]
     expected = np.stack([stand_in.render(sample_factors(index), 32).image for index in range(9000, 9012)])
     np.testing.assert_array_equal(faces.read(everything), expected)
     stand_in.render = no_rendering
@@ -111,6 +113,58 @@ def test_truths_are_rendered_once(cache: Path, stand_in: types.ModuleType) -> No
     assert empty.region.shape == (0, 32, 32)
 
 
+def test_masks_are_rendered_once(cache: Path, stand_in: types.ModuleType) -> None:
+    faces = load("test", 32, 1)
+    assert faces.masks is not None
+    first = faces.masks(np.array([5, 1]))
+    np.testing.assert_array_equal(first[0], stand_in.render(sample_factors(9005), 32).mask)
+    faces.masks(np.array([2, 1]))
+    stand_in.render = no_rendering
+    again = load("test", 32, 1).masks
+    assert again is not None
+    np.testing.assert_array_equal(again(np.array([1, 2, 5]))[[2, 0]], first)
+    assert len(list(cache.rglob("masks-32/*.npz"))) == 2
+    assert again(np.empty(0, np.int64)).shape == (0, 32, 32)
+    with pytest.raises(InputError):
+        again(np.array([12]))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_68_landmarks_are_worked_out_once_beside_a_set_without_them(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load("test", 32, 1).landmarks68
+    path = next(cache.rglob("test-32-landmarks68.npz"))
+    before = {file: file.stat().st_mtime_ns for file in path.parent.iterdir() if file != path}
+    path.unlink()
+    np.testing.assert_array_equal(load("test", 32, 1).landmarks68, first)
+    assert path.exists()
+    monkeypatch.setattr(truths, "_points", no_rendering)
+    np.testing.assert_array_equal(load("test", 32, 1).landmarks68, first)
+    assert all(file.stat().st_mtime_ns == time for file, time in before.items() if file.suffix != ".lock")
+
+
+@pytest.mark.parametrize("harm", [lambda c: c[:-30], lambda c: c[:900] + bytes([c[900] ^ 1]) + c[901:], lambda _: b""])
+@pytest.mark.usefixtures("stand_in")
+def test_damaged_landmarks_are_made_again(cache: Path, harm: Callable[[bytes], bytes]) -> None:
+    first = load("test", 32, 1).landmarks68
+    path = next(cache.rglob("test-32-landmarks68.npz"))
+    path.write_bytes(harm(path.read_bytes()))
+    with pytest.warns(UserWarning, match="damaged"):
+        np.testing.assert_array_equal(load("test", 32, 1).landmarks68, first)
+    np.testing.assert_array_equal(load("test", 32, 1).landmarks68, first)
+
+
+@pytest.mark.usefixtures("cache", "few_faces")
+def test_68_landmarks_and_masks_are_those_of_the_rendering() -> None:
+    faces = load("validation", 32, 1)
+    assert faces.masks is not None
+    assert faces.landmarks68 is not None
+    renderings = [render(sample_factors(index), 32) for index in range(8000, 8004)]
+    np.testing.assert_array_equal(faces.landmarks68, [rendering.landmarks68 for rendering in renderings])
+    np.testing.assert_array_equal(faces.masks(np.arange(4)), [rendering.mask for rendering in renderings])
+
+
 @pytest.mark.usefixtures("cache", "stand_in")
 def test_a_pickled_set_reads_the_same() -> None:
     faces = load("test", 32, 1)
@@ -146,7 +200,7 @@ def test_bad_arguments() -> None:
 @pytest.mark.usefixtures("stand_in")
 def test_a_dead_or_failing_child_is_told_and_replaced() -> None:
     with Workers(2) as workers:
-        good = np.concatenate([images for images, _ in workers.render(range(60), 32)])
+        good = np.concatenate([batch.images for batch in workers.render(range(60), 32)])
         np.testing.assert_array_equal(good, render_batch(range(60), 32)[0])
         for child in workers._children:
             child.kill()
@@ -155,7 +209,7 @@ def test_a_dead_or_failing_child_is_told_and_replaced() -> None:
             list(workers.render(range(60), 32))
         with pytest.raises(RuntimeError, match="12999"):
             list(workers.render([*range(60), 13_000], 32))
-        again = np.concatenate([images for images, _ in workers.render(range(60), 32)])
+        again = np.concatenate([batch.images for batch in workers.render(range(60), 32)])
         np.testing.assert_array_equal(again, good)
         children = list(workers._children)
     assert all(child.poll() is not None for child in children)

@@ -136,7 +136,7 @@ def test_two_processes_at_once(cache: Path) -> None:
     assert answers[0][:2] == answers[1][:2]
     assert sorted(steps for *_, steps in answers) == [0, 5]  # one renders, the other waits for it
     assert [name for name in files(cache) if name.startswith("train")] == [
-        "train-32-labels.npz", "train-32.json", "train-32.npy",
+        "train-32-labels.npz", "train-32-landmarks68.npz", "train-32.json", "train-32.npy",
     ]  # fmt: skip
     assert not [name for name in files(cache) if name.endswith(".tmp")]
 

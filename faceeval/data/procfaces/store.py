@@ -19,12 +19,28 @@ from numpy.typing import NDArray
 
 from faceeval.data.cache import replacing
 from faceeval.data.procfaces.factors import ATTRIBUTE_NAMES, attribute_value
-from faceeval.data.procfaces.population import affect_of, identity_of, sample_factors
-from faceeval.data.procfaces.workers import Workers
+from faceeval.data.procfaces.population import affect_of, identity_of
+from faceeval.data.procfaces.workers import STANDARD, Workers, factors_of
 from faceeval.errors import InputError
 
 _WHOLE = 1 << 28  # bytes of images up to which every load checks all of them: 0.2 s; larger sets are sampled
 _SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class Population:
+    """Whose faces are rendered.
+
+    Attributes:
+        factors: ``module:function``, index -> Factors; see `faceeval.data.procfaces.workers.factors_of`.
+        person: Index -> the person's number, the same for the same person in every population.
+    """
+
+    factors: str = STANDARD
+    person: Callable[[int], int] = identity_of
+
+
+STANDARD_SET = Population()
 
 
 @dataclass(frozen=True)
@@ -61,13 +77,21 @@ class Stored:
         Raises:
             InputError: An index is not in 0..N-1.
         """
-        rows = np.asarray(indices)
-        count = len(self._images)
-        if rows.ndim != 1 or (rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= count)):
-            got = f"{rows.dtype} of shape {rows.shape}" + (f", {rows.min()}..{rows.max()}" if rows.size else "")
-            raise InputError(f"one row of indices in 0..{count - 1}", got, "index within the split")
-        pixels: NDArray[np.uint8] = self._images[rows.astype(np.int64)]
+        pixels: NDArray[np.uint8] = self._images[checked(indices, len(self._images))]
         return pixels
+
+
+def checked(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Returns the indices, which must be one row of integers in 0..count-1.
+
+    Raises:
+        InputError: They are not.
+    """
+    rows = np.asarray(indices)
+    if rows.ndim != 1 or (rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= count)):
+        got = f"{rows.dtype} of shape {rows.shape}" + (f", {rows.min()}..{rows.max()}" if rows.size else "")
+        raise InputError(f"one row of indices in 0..{count - 1}", got, "index within the split")
+    return rows.astype(np.int64)
 
 
 def open_stored(folder: Path, stem: str, count: int, size: int) -> Stored | None:
@@ -113,16 +137,18 @@ def build(
     size: int,
     workers: Workers,
     progress: Callable[[int, int], None] | None,
+    population: Population = STANDARD_SET,
 ) -> Stored:
     """Renders a split into the folder and opens it.
 
     Args:
         folder: Folder of this version of the set.
         stem: Name of the split at this size.
-        indices: Indices of its images in the standard set.
+        indices: Indices of its images in the population.
         size: Side in pixels.
         workers: Who renders.
         progress: Called with the images done and their total.
+        population: Whose faces the workers render.
 
     Raises:
         OutputError: The folder cannot be written, or the disk is full.
@@ -135,15 +161,15 @@ def build(
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         done = 0
         # written in order and not through a map: on a full disk a map kills the process
-        for images, points in workers.render(indices, size):
-            pixels = images.tobytes()
+        for batch in workers.render(indices, size):
+            pixels = batch.images.tobytes()
             file.write(pixels)
             digest.update(pixels)
-            landmarks.append(points)
-            done += len(images)
+            landmarks.append(batch.landmarks)
+            done += len(batch.images)
             if progress is not None:
                 progress(done, len(indices))
-    labels = _labels(indices, np.concatenate(landmarks))
+    labels = _labels(population, indices, np.concatenate(landmarks))
     with replacing(labels_path) as temporary, temporary.open("wb") as file:
         np.savez(file, **vars(labels))
     record = {
@@ -158,12 +184,12 @@ def build(
     return Stored(images_path, labels, digest.hexdigest())
 
 
-def _labels(indices: Sequence[int], landmarks: NDArray[np.float32]) -> Labels:
-    faces = [sample_factors(index) for index in indices]
+def _labels(population: Population, indices: Sequence[int], landmarks: NDArray[np.float32]) -> Labels:
+    faces = list(map(factors_of(population.factors), indices))
     affect = [affect_of(face) for face in faces]
     return Labels(
         attributes=np.array([[attribute_value(face, name) for name in ATTRIBUTE_NAMES] for face in faces], np.uint8),
-        identities=np.array([identity_of(index) for index in indices], np.int64),
+        identities=np.array([population.person(index) for index in indices], np.int64),
         pose=np.array([tuple(asdict(face.pose).values()) for face in faces], np.float32),
         expression=np.array([label for label, _, _ in affect], np.int64),
         valence_arousal=np.array([(valence, arousal) for _, valence, arousal in affect], np.float32),

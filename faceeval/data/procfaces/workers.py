@@ -15,45 +15,66 @@ import subprocess
 import sys
 import traceback
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.procfaces.factors import flip
-from faceeval.data.procfaces.population import sample_factors
+from faceeval.data.procfaces.factors import Factors, flip
 from faceeval.errors import InputError
 
-Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
+STANDARD = "faceeval.data.procfaces.population:sample_factors"
 _CHUNK = 25  # images per request: about half a second of work
 _WORTH_STARTING = 50  # images: with fewer, the children's imports take longer than the rendering
 _ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def render_batch(indices: Sequence[int], size: int, attribute: str | None = None) -> Batch:
-    """Renders images of the standard set in this process.
+class Batch(NamedTuple):
+    """Rendered faces, n of them.
+
+    Attributes:
+        images: uint8 (n, 3, size, size), RGB.
+        landmarks: CelebA's five points, float32 (n, 5, 2), (x, y) in pixels.
+        masks: Region of each pixel, uint8 (n, size, size).
+    """
+
+    images: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    masks: NDArray[np.uint8]
+
+
+def factors_of(population: str) -> Callable[[int], Factors]:
+    """Returns the function index -> Factors that ``module:function`` names; by name, other processes find it, too."""
+    module, _, name = population.partition(":")
+    return cast("Callable[[int], Factors]", getattr(import_module(module), name))
+
+
+def render_batch(indices: Sequence[int], size: int, attribute: str | None = None, population: str = STANDARD) -> Batch:
+    """Renders images in this process.
 
     Args:
-        indices: Image indices, 0..12999.
+        indices: Which of the population; 0..12999 in the standard set.
         size: Side in pixels.
         attribute: CelebA's name of the attribute to flip first; None for the images as they are.
-
-    Returns:
-        Images, uint8 (n, 3, size, size), RGB, and five landmarks, float32 (n, 5, 2), (x, y) in pixels.
+        population: See `factors_of`.
     """
     from faceeval.data.procfaces import render  # it compiles, which is for those who render only
 
+    sample = factors_of(population)
     images = np.empty((len(indices), 3, size, size), np.uint8)
     landmarks = np.empty((len(indices), 5, 2), np.float32)
+    masks = np.empty((len(indices), size, size), np.uint8)
     for row, index in enumerate(indices):
-        factors = sample_factors(index)
+        factors = sample(index)
         rendering = render.render(factors if attribute is None else flip(factors, attribute), size)
-        images[row], landmarks[row] = rendering.image, rendering.landmarks5
-    return images, landmarks
+        images[row], landmarks[row], masks[row] = rendering.image, rendering.landmarks5, rendering.mask
+    return Batch(images, landmarks, masks)
 
 
 def default_workers() -> int:
@@ -66,15 +87,16 @@ class Workers:
 
     Args:
         count: Number of processes; 1 renders here, without a child.
+        population: Whose faces; see `factors_of`.
 
     Raises:
         InputError: ``count`` is below 1.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, population: str = STANDARD) -> None:
         if count < 1:
             raise InputError("at least 1 worker", str(count), "leave workers out to use every processor")
-        self._count = count
+        self._count, self._population = count, population
         self._children: list[subprocess.Popen[bytes]] = []
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         self._owner = os.getpid()
@@ -86,16 +108,16 @@ class Workers:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._end()
 
-    def __reduce__(self) -> tuple[type[Workers], tuple[int]]:
-        return Workers, (self._count,)  # children stay with the process that started them
+    def __reduce__(self) -> tuple[type[Workers], tuple[int, str]]:
+        return Workers, (self._count, self._population)  # children stay with the process that started them
 
     def render(self, indices: Sequence[int], size: int, attribute: str | None = None) -> Iterator[Batch]:
-        """Yields the images and landmarks of ``render_batch`` in pieces, in the order of the indices."""
+        """Yields what ``render_batch`` returns in pieces, in the order of the indices."""
         pieces = [list(indices[start : start + _CHUNK]) for start in range(0, len(indices), _CHUNK)]
         forked = os.getpid() != self._owner  # then the children answer to another process
         if self._count == 1 or forked or (not self._children and len(indices) < _WORTH_STARTING):
             for piece in pieces:
-                yield render_batch(piece, size, attribute)
+                yield render_batch(piece, size, attribute, self._population)
             return
         while len(self._children) < self._count:
             self._children.append(_start())
@@ -106,7 +128,7 @@ class Workers:
     def _ask(self, piece: list[int], size: int, attribute: str | None) -> Batch:
         child = self._idle.get()
         try:
-            return _exchange(child, piece, size, attribute)
+            return _exchange(child, piece, size, attribute, self._population)
         except RuntimeError:  # it may be gone or out of step
             self._children.remove(child)
             _end([child], self._owner)
@@ -134,22 +156,25 @@ def _end(children: list[subprocess.Popen[bytes]], owner: int) -> None:
     children.clear()
 
 
-def _exchange(child: subprocess.Popen[bytes], piece: list[int], size: int, attribute: str | None) -> Batch:
+def _exchange(
+    child: subprocess.Popen[bytes], piece: list[int], size: int, attribute: str | None, population: str
+) -> Batch:
     assert child.stdin is not None
     assert child.stdout is not None
     try:
-        child.stdin.write(json.dumps([piece, size, attribute]).encode() + b"\n")
+        child.stdin.write(json.dumps([piece, size, attribute, population]).encode() + b"\n")
         child.stdin.flush()
         failure = json.loads(child.stdout.readline())
         if failure:
             raise RuntimeError(f"a rendering process failed:\n{failure}")
-        image_bytes, landmark_bytes = len(piece) * 3 * size * size, len(piece) * 5 * 2 * 4
-        answer = child.stdout.read(image_bytes + landmark_bytes)
-        images = np.frombuffer(answer, np.uint8, image_bytes).reshape(-1, 3, size, size)
-        landmarks = np.frombuffer(answer, np.float32, offset=image_bytes).reshape(len(piece), 5, 2)
+        count, pixels = len(piece), len(piece) * size * size
+        answer = child.stdout.read(count * 5 * 2 * 4 + 4 * pixels)
+        points = np.frombuffer(answer, np.float32, count * 5 * 2).reshape(count, 5, 2)
+        images = np.frombuffer(answer, np.uint8, 3 * pixels, points.nbytes).reshape(count, 3, size, size)
+        masks = np.frombuffer(answer, np.uint8, pixels, points.nbytes + 3 * pixels).reshape(count, size, size)
     except (OSError, ValueError) as error:
         raise RuntimeError(f"a rendering process ended early (exit status {child.poll()})") from error
-    return images, landmarks
+    return Batch(images, points, masks)
 
 
 def _serve() -> None:
@@ -158,11 +183,11 @@ def _serve() -> None:
     answers, sys.stdout = sys.stdout.buffer, sys.stderr  # nothing else may print among the pixels
     for request in sys.stdin.buffer:
         try:
-            images, landmarks = render_batch(*json.loads(request))
+            batch = render_batch(*json.loads(request))
         except Exception:
             answers.write(json.dumps(traceback.format_exc()).encode() + b"\n")
         else:
-            answers.write(b'""\n' + images.tobytes() + landmarks.tobytes())
+            answers.write(b'""\n' + batch.landmarks.tobytes() + batch.images.tobytes() + batch.masks.tobytes())
         answers.flush()
 
 
