@@ -56,9 +56,10 @@ def prune() -> None:
     import shutil
 
     from faceeval.data.cache import cache_dir
+    from faceeval.data.dialects.table import outdated_dialects
     from faceeval.data.procfaces.standard import outdated_folders
 
-    folders = outdated_folders()
+    folders = [*outdated_folders(), *outdated_dialects()]
     freed = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
     for folder in folders:
         try:

@@ -16,8 +16,9 @@ from PIL import Image
 from faceeval.data import manifest as manifests
 from faceeval.data.manifest import Finding, Manifest, checksum, load_manifest, manifest_names, verify
 from faceeval.data.procfaces import standard, store
-from faceeval.data.procfaces.factors import ATTRIBUTE_NAMES
-from faceeval.data.procfaces.population import SET_VERSION, attribute_table, identity_of, indices_of
+from faceeval.data.procfaces.factors import ATTRIBUTE_NAMES, Factors, attribute_value
+from faceeval.data.procfaces.population import SET_VERSION, identity_of, indices_of
+from faceeval.data.procfaces.workers import Batch
 from faceeval.data.readers import procfaces as procfaces_reader
 from faceeval.data.readers.celeba import check
 from faceeval.data.table import DATASETS
@@ -186,9 +187,10 @@ class FakeWorkers:
         yield fake_batch(indices, size)
 
 
-def fake_batch(indices: object, size: int) -> tuple[np.ndarray, np.ndarray]:
+def fake_batch(indices: object, size: int, **_: object) -> Batch:
     shade = (np.array(list(indices)) % 256).astype(np.uint8)[:, None, None, None]  # type: ignore[call-overload]
-    return shade * np.ones((1, 3, size, size), np.uint8), np.zeros((len(shade), 5, 2), np.float32)
+    images = shade * np.ones((1, 3, size, size), np.uint8)
+    return Batch(images, np.zeros((len(shade), 5, 2), np.float32), images[:, 0])
 
 
 @pytest.fixture
@@ -225,9 +227,9 @@ def test_damaged_pixels_in_the_cache_are_an_error(cached: Path) -> None:
 
 
 def test_what_another_renderer_made_is_an_error(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def brighter(indices: list[int], size: int) -> tuple[np.ndarray, np.ndarray]:
-        images, landmarks = fake_batch(indices, size)
-        return np.minimum(images, 250) + np.uint8(3), landmarks
+    def brighter(indices: list[int], size: int, **_: object) -> Batch:
+        batch = fake_batch(indices, size)
+        return batch._replace(images=np.minimum(batch.images, 250) + np.uint8(3))
 
     monkeypatch.setattr(procfaces_reader, "render_batch", brighter)
     (finding,) = verify("procfaces")
@@ -235,9 +237,10 @@ def test_what_another_renderer_made_is_an_error(cached: Path, monkeypatch: pytes
 
 
 def test_labels_of_another_version_are_an_error(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = attribute_table("validation")
-    table["Young"] = 1 - table["Young"]
-    monkeypatch.setattr(procfaces_reader, "attribute_table", lambda split: table)
+    def other_age(face: Factors, name: str) -> bool:
+        return attribute_value(face, name) != (name == "Young")
+
+    monkeypatch.setattr(procfaces_reader, "attribute_value", other_age)
     (finding,) = verify("procfaces")
     assert "labels of Young" in finding.message
 

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from faceeval.data.dialects.table import open_dialect, rendered_splits
 from faceeval.data.faces import FaceSet
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import Opening, Progress
 from faceeval.data.procfaces import standard
-from faceeval.data.procfaces.factors import ATTRIBUTE_NAMES
-from faceeval.data.procfaces.population import SET_VERSION, attribute_table, indices_of
+from faceeval.data.procfaces.factors import ATTRIBUTE_NAMES, attribute_value
+from faceeval.data.procfaces.population import SET_VERSION
+from faceeval.data.procfaces.standard import RenderedSplit
 from faceeval.data.procfaces.store import Stored, open_stored
-from faceeval.data.procfaces.workers import render_batch
+from faceeval.data.procfaces.workers import factors_of, render_batch
 from faceeval.errors import unknown_name
 
 BLOCK = 500  # images hashed at once
@@ -29,10 +31,12 @@ def load(root: Path | None, split: str, opening: Opening) -> FaceSet:
     """Opens one split, rendering it where the cache does not hold it; see `faceeval.data.procfaces.standard.load`.
 
     Raises:
-        UnknownNameError: The split or the crop is not known.
+        UnknownNameError: The split, the crop or the dialect is not known.
     """
     if opening.crop not in (None, "rendered"):
         raise unknown_name("crop of procfaces", opening.crop, ["rendered"])
+    if opening.variant:
+        return open_dialect(opening.variant, split, size=opening.size, progress=opening.progress)
     return standard.load(split, size=opening.size, progress=opening.progress)
 
 
@@ -50,31 +54,34 @@ def check(manifest: Manifest, root: Path | None, progress: Progress | None = Non
     findings = []
     if manifest.version != str(SET_VERSION) or manifest.attributes != ATTRIBUTE_NAMES:
         findings.append(Finding("error", "manifest", f"is not of version {SET_VERSION} of the set"))
-    folder = standard.set_folder()
+    plans = [standard.standard_split(split) for split in manifest.splits]
+    for plan, published in zip(plans, manifest.splits.values(), strict=True):
+        if len(plan.indices) != published:
+            findings.append(Finding("error", "manifest", f"is wrong about the number of images in {plan.split}"))
     found = [
-        (split, path)
-        for split in manifest.splits
-        for path in sorted(folder.glob(f"{split}-*.json"))
-        if path.stem.removeprefix(f"{split}-").isdigit()
+        (plan, path)
+        for plan in [*plans, *rendered_splits()]
+        for path in sorted(plan.folder.glob(f"{plan.split}-*.json"))
+        if path.stem.removeprefix(f"{plan.split}-").isdigit()
     ]
     if not found:
         return [
             *findings,
             Finding("note", "cache", "nothing rendered yet; `faceeval data build` renders the whole set"),
         ]
-    total = sum(manifest.splits[split] for split, _ in found)
+    total = sum(len(plan.indices) for plan, _ in found)
     done = 0
-    for split, record in found:
-        findings += _check_set(manifest.splits[split], split, record)
-        done += manifest.splits[split]
+    for plan, record in found:
+        findings += _check_set(plan, record)
+        done += len(plan.indices)
         if progress:
             progress(done, total)
     return findings
 
 
-def _check_set(count: int, split: str, record: Path) -> Iterator[Finding]:
+def _check_set(plan: RenderedSplit, record: Path) -> Iterator[Finding]:
     """Checks one split at one size."""
-    size = int(record.stem.removeprefix(f"{split}-"))
+    size, count = int(record.stem.removeprefix(f"{plan.split}-")), len(plan.indices)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         stored = open_stored(record.parent, record.stem, count, size)
@@ -84,12 +91,12 @@ def _check_set(count: int, split: str, record: Path) -> Iterator[Finding]:
         return
     if _digest(stored, count) != stored.images_sha256:
         yield Finding("error", record.stem, "other pixels than were written; delete the file to render it again")
-    table = attribute_table(split)
+    faces = list(map(factors_of(plan.population.factors), plan.indices))
     for column, name in enumerate(ATTRIBUTE_NAMES):
-        if not np.array_equal(stored.labels.attributes[:, column], table[name]):
+        if stored.labels.attributes[:, column].tolist() != [int(attribute_value(face, name)) for face in faces]:
             yield Finding("error", record.stem, f"labels of {name} differ from those of set version {SET_VERSION}")
     rows = np.linspace(0, count - 1, RENDERED_AGAIN).astype(np.int64)
-    again, _ = render_batch([indices_of(split)[row] for row in rows], size)
+    again = render_batch([plan.indices[row] for row in rows], size, population=plan.population.factors).images
     apart = int(np.abs(again.astype(np.int16) - stored.read(rows)).max())
     if apart > TOLERANCE:
         yield Finding("error", record.stem, f"differs by up to {apart} grey levels from what is rendered here now")
