@@ -43,6 +43,8 @@ class FaceSet:
         valence_arousal: float32 (N, 2), each in [-1, 1].
         landmarks: float32 (N, 5, 2), CelebA's five points (x, y) in pixels of the returned images.
         landmarks68: float32 (N, 68, 2), the usual 68 points, likewise.
+        boxes: float32 (N, 4), left, top, width and height of the face in pixels of the stored image, which says how
+            large the face was before it was scaled.
         people: What the numbers 0, 1, ... in ``identities`` are called; empty where they are the dataset's own numbers.
         clips: int64 (N,), the video clip an image is a frame of.
         masks: Indices (n,) int64 -> region of each pixel, uint8 (n, size, size), as `faceeval.data.procfaces.REGIONS`
@@ -65,6 +67,7 @@ class FaceSet:
     valence_arousal: NDArray[np.float32] | None = None
     landmarks: NDArray[np.float32] | None = None
     landmarks68: NDArray[np.float32] | None = None
+    boxes: NDArray[np.float32] | None = None
     people: tuple[str, ...] = ()
     clips: NDArray[np.int64] | None = None
     masks: Callable[[NDArray[np.int64]], NDArray[np.uint8]] | None = None
