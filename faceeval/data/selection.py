@@ -38,22 +38,33 @@ def select(n: int, items: Iterable[str], tag: str) -> list[str]:
     names = list(items)
     if n < 0:
         raise InputError("a number of items of at least 0", str(n), "ask for 0 or more items")
-    return [names[position] for position in _hash_order(names, tag)[:n]]
+    return [names[position] for position in _hash_order(names, tag)[:n].tolist()]
 
 
-def _hash_order(names: Sequence[str], tag: str) -> list[int]:
+def names_sha256(names: Iterable[str]) -> str:
+    """Returns the digest of a list of names: SHA-256 over them, one a line, without a line end after the last.
+
+    Example:
+        >>> names_sha256(["000001.jpg", "000005.jpg"])[:16]
+        'dccbea4e4f4f81f3'
+    """
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _hash_order(names: Sequence[str], tag: str) -> NDArray[np.int64]:
+    """Returns the positions of names in hash order, int64; by array operations, as lists can have millions of names."""
     if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise InputError("unique names", f"{twice!r} more than once", "remove the duplicates from the list of images")
-    head = hashlib.sha256(f"{tag}:".encode())
-
-    def key(position: int) -> tuple[str, str]:
+    head, digests = hashlib.sha256(f"{tag}:".encode()), bytearray()
+    for name in names:
         digest = head.copy()
-        digest.update(names[position].encode())
-        return digest.hexdigest(), names[position]
-
-    return sorted(range(len(names)), key=key)
+        digest.update(name.encode())
+        digests += digest.digest()
+    # digests as big-endian numbers are ordered as their hexadecimal forms; no two different names share one
+    words = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 4)
+    return np.lexsort(words.T[::-1]).astype(np.int64)
 
 
 def oversample(names: Sequence[str], labels: NDArray[np.integer], tag: str) -> NDArray[np.int64]:

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceeval.data.faces import FaceSet, Truth
-from faceeval.data.selection import fai_split, select
+from faceeval.data.selection import fai_split, names_sha256, select
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Chosen:
     @property
     def names_sha256(self) -> str:
         """Digest over the names, one a line, in the order the images are edited."""
-        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()
+        return names_sha256(self.names)
 
     def read(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Reads images, uint8 (n, 3, S, S), of positions 0..N-1."""
