@@ -214,4 +214,7 @@ DATASETS: dict[str, DatasetRow] = {
         "CMU Multi-PIE, every pose, light and expression; bring your own copy", "faceeval.data.readers.multipie"
     ),
     "pubfig": DatasetRow("PubFig's lists, and such of its images as you have", "faceeval.data.readers.pubfig"),
+    "folder": DatasetRow(
+        "any folder of images, with a labels.csv or without", "faceeval.data.readers.folder", takes_columns=True
+    ),
 }
