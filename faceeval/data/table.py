@@ -217,4 +217,14 @@ DATASETS: dict[str, DatasetRow] = {
     "folder": DatasetRow(
         "any folder of images, with a labels.csv or without", "faceeval.data.readers.folder", takes_columns=True
     ),
+    "vggface2": DatasetRow(
+        "VGGFace2, people across pose and age; bring your own copy", "faceeval.data.readers.vggface2"
+    ),
+    "facescrub": DatasetRow("FaceScrub's lists, and such of its faces as you have", "faceeval.data.readers.facescrub"),
+    "casia": DatasetRow(
+        "CASIA-WebFace, folders or insightface's records; bring your own copy", "faceeval.data.readers.casia"
+    ),
+    "msceleb": DatasetRow(
+        "MS-Celeb-1M, folders, tables or records; bring your own copy", "faceeval.data.readers.msceleb"
+    ),
 }

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceeval.data import label_files
-from faceeval.data.label_files import read_label_file
+from faceeval.data.label_files import read_label_file, rows_of
 from faceeval.errors import InputError, MissingFileError
 
 ROWS = "000001.jpg -1  1\n000002.jpg  1 -1\n"
@@ -112,3 +114,38 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"absent\.txt"):
         read_label_file(tmp_path / "absent.txt")
+
+
+def test_names_may_be_quoted(tmp_path: Path) -> None:
+    table = read_label_file(write(tmp_path, 'NAME_ID,X,Y\n"n000001/0001_01",60,-7\n"n000001/0002_01",134,81\n'))
+    assert table.names.tolist() == [b"n000001/0001_01", b"n000001/0002_01"]
+    np.testing.assert_array_equal(table.values, [[60, -7], [134, 81]])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.decimals(-99_999, 99_999, places=5), min_size=3, max_size=12).filter(
+        lambda values: len(values) % 3 == 0
+    )
+)
+def test_decimals_are_those_that_python_reads(tmp_path_factory: pytest.TempPathFactory, values: list[Decimal]) -> None:
+    words = [format(value, "f") for value in values]
+    rows = [",".join([f"a{row}", *words[row : row + 3]]) for row in range(0, len(words), 3)]
+    table = read_label_file(write(tmp_path_factory.mktemp("labels"), "\n".join(rows)), 3, decimals=True)
+    assert table.values.dtype == np.float32
+    np.testing.assert_array_equal(table.values.ravel(), np.array([float(word) for word in words], np.float32))
+
+
+@pytest.mark.parametrize("word", ["1.2.3", ".", "-", "nan", "1e5", "1" * 19])
+def test_what_is_no_decimal_number_is_named(tmp_path: Path, word: str) -> None:
+    path = write(tmp_path, f"name x y\na 1.5 .25\nb 3. {word}\n")
+    with pytest.raises(InputError, match=f"decimal numbers.*\n.*{re.escape(repr(word))} in the row of b"):
+        read_label_file(path, 2, decimals=True)
+
+
+def test_rows_follow_the_names_of_another_file(tmp_path: Path) -> None:
+    table = read_label_file(write(tmp_path, "a 1\nb 2\ncc 3\n"))
+    np.testing.assert_array_equal(rows_of(table, np.array([b"cc", b"a"]), tmp_path / "list.txt"), [[3], [1]])
+    with pytest.raises(InputError, match=r"not there: 1 \(d\)") as caught:
+        rows_of(table, np.array([b"cc", b"d"]), tmp_path / "list.txt")
+    assert "list.txt" in str(caught.value)
