@@ -203,5 +203,7 @@ def train(
             )
     stdout.print(str(weights), markup=False, soft_wrap=True)
     if method is not None:
-        where = f" --data {data} --root {root}" if root else ""
+        where = "" if data == "procfaces" else f" --data {data}"
+        where += f" --root {root}" if root else ""
+        where += "".join(f" --column {shlex.quote(pair)}" for pair in columns or [])
         note(f"score it: faceeval score --method {method} --attr {attr}{where} --checkpoint {weights}")
