@@ -13,7 +13,7 @@ from faceeval.atomic import check_new_folder, new_folder
 from faceeval.cli.console import interruptible, note, progress, stdout
 from faceeval.cli.data_sets import Root
 from faceeval.cli.faces import benchmark_faces
-from faceeval.data.export.table import LAYOUTS, check_needs, export_faces
+from faceeval.data.export.table import LAYOUTS, check_needs, check_side, export_faces
 from faceeval.errors import InputError, unknown_name
 from faceeval.names import canonical_attribute
 
@@ -42,26 +42,27 @@ def export(
     ] = None,
 ) -> None:
     """Write faces in the file layout of a published dataset, or (--layout editing) those an attribute is edited on."""
-    from faceeval.data.export.rows import first
+    import numpy as np
+
+    from faceeval.data.dialects.people import view
     from faceeval.data.table import load_faces
 
     if layout != EDITING and layout not in LAYOUTS:
         raise unknown_name("layout", layout, [*LAYOUTS, EDITING])
     if (attr is None) == (layout == EDITING):
-        got = "--attr" if attr is not None else "no --attr"
-        raise InputError(
-            f"--attr with --layout {EDITING}, and only there", f"{got} with --layout {layout}", "mend that"
-        )
+        got = f"{'--attr' if attr is not None else 'no --attr'} with --layout {layout}"
+        raise InputError(f"--attr with --layout {EDITING}, and only there", got, "add it, or leave it out")
     check_new_folder(folder)
     with interruptible("nothing was written"), progress() as bar:
         if attr is not None:
             _export_sources(name, folder, canonical_attribute(attr), root, split, size, count, bar)
             return
         row, faces = LAYOUTS[layout], {}
+        check_side(layout, size or row.size)
         for part in _splits(name, layout, split):
             opened = load_faces(name, part, size=size or row.size, root=root, progress=bar(f"reading {part}"))
             check_needs(layout, opened)  # before the next split is rendered
-            faces[part] = first(opened, count or len(opened))
+            faces[part] = opened if count is None else view(opened, opened.name, np.arange(len(opened))[:count])
         export_faces(layout, faces, folder, lossless=lossless, progress=bar("writing"))
     counts = ", ".join(f"{part} {len(opened)}" for part, opened in faces.items())
     stdout.print(f"{sum(map(len, faces.values()))} images ({counts}) in {folder}", markup=False, soft_wrap=True)
@@ -72,19 +73,23 @@ def _splits(name: str, layout: str, split: str | None) -> list[str]:
     """Returns the splits to be written: those the dataset has and the layout can tell apart."""
     from faceeval.data.manifest import load_manifest
 
-    told = LAYOUTS[layout].splits
+    row, (base, _, variant) = LAYOUTS[layout], name.partition(":")
+    if base == "procfaces" and row.dialect and variant != row.dialect:
+        expected = f"procfaces:{row.dialect}, which alone knows what the layout {layout} needs"
+        raise InputError(expected, name, f"export procfaces:{row.dialect}")
     if split is not None:
-        if told is not None and split not in told:
-            raise unknown_name(f"split of the layout {layout}", split, told)
+        if row.splits is not None and split not in row.splits:
+            raise unknown_name(f"split of the layout {layout}", split, row.splits)
         return [split]
-    known = list(load_manifest(name.partition(":")[0]).splits)
-    chosen = [part for part in known if told is None or part in told]
+    known: list[str] = list(load_manifest(base).splits)
+    chosen = [part for part in known if part in (row.usual_splits or row.splits or known)]
+    if "all" in known and row.splits is None:
+        return ["all"]  # the others, if there are any, are parts of it
     if not chosen:
-        got = f"{', '.join(known)}, of {name}"
-        raise InputError(f"splits among {', '.join(told or ())}, for the layout {layout}", got, "choose another layout")
-    if len(chosen) < len(known):
-        left = ", ".join(part for part in known if part not in chosen)
-        note(f"not written, as the layout {layout} has no place for it: {left}")
+        expected = f"splits among {', '.join(row.splits or row.usual_splits or ())}, for the layout {layout}"
+        raise InputError(expected, f"{', '.join(known)}, of {name}", "name one with --split, or choose another layout")
+    if left := [part for part in known if part not in chosen]:
+        note(f"not written: {', '.join(left)}")
     return chosen
 
 

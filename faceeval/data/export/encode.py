@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from PIL import Image
 
 from faceeval.data.export.rows import Rows
 from faceeval.data.opening import Progress
+from faceeval.errors import InputError
 
 QUALITY = 95
 FULL_COLOUR = 0  # Pillow's number for 4:4:4: colour is kept for every pixel
@@ -81,8 +83,16 @@ def write_images(
 
     Returns:
         The file of each, with suffix, below the folder.
+
+    Raises:
+        InputError: Two images would be one file, or one would lie elsewhere.
     """
     files = [stem + encoding.suffix for stem in stems]
+    twice = next((file for file, number in Counter(files).items() if number > 1), None)
+    outside = next((file for file in files if {"", ".", ".."} & set(file.split("/")) or "\\" in file), None)
+    if twice is not None or outside is not None:
+        got = f"{twice} twice" if twice is not None else f"{outside}"
+        raise InputError("images whose names can be files of one folder", got, "rename them, or choose another layout")
     for parent in sorted({(folder / file).parent for file in files}):
         parent.mkdir(parents=True, exist_ok=True)
     for file, content in zip(files, encoded(rows, encoding, frame), strict=True):

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -124,22 +123,16 @@ def _called(sets: Sequence[FaceSet]) -> Iterator[str]:
     """Yields the name of the person on each image: the set's own, or one invented from the number."""
     digits = max(DIGITS, *(len(str(int(part.identities.max()))) for part in sets if part.identities is not None))
     for part in sets:
+        own = [_as_file_name(name) for name in part.people]
         for number in [] if part.identities is None else part.identities.tolist():
-            yield part.people[number].replace(" ", "_") if part.people else f"Person_{number:0{digits}d}"
+            yield own[number] if own else f"Person_{number:0{digits}d}"
 
 
-def first(faces: FaceSet, count: int) -> FaceSet:
-    """Returns the first images of a set, as a set of its own."""
-    if count >= len(faces):
-        return faces
-    columns = {name: None if getattr(faces, name) is None else getattr(faces, name)[:count] for name in COLUMNS}
-    return replace(
-        faces,
-        names=faces.names[:count],
-        digest=hashlib.sha256(f"{faces.digest} first {count}".encode()).hexdigest(),
-        attributes={name: values[:count] for name, values in faces.attributes.items()},
-        **columns,
-    )
+def _as_file_name(name: str) -> str:
+    """Returns a name with underscores for blanks, and refuses one that would lead out of its folder or split a line."""
+    if not name or name[0] == "." or not name.isprintable() or set(name) & set("/\\,"):
+        raise InputError("people whose names can be a file name", repr(name), "rename them")
+    return name.replace(" ", "_")
 
 
 def number_within(groups: Sequence[object], start: int = 1) -> list[int]:

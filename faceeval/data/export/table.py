@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from faceeval.data.opening import Progress
 
 ANY_SIZE = 112  # side where the published images have no size of their own: the one recognisers take
+USUAL_SIZE = 64  # side where nobody published any: the one sets are opened at
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Layout:
         size: Side of the images in pixels where the user names none.
         only_size: Whether no other side fits.
         splits: The splits it can tell apart; None where all images go in one.
+        usual_splits: Those written where the user names none; None writes all that it can tell.
+        dialect: The only role of procfaces that knows all it needs, where there is but one.
         needs: Columns of a set without which it cannot be written; attributes by their name.
         lists_names: Whether a file ``names.csv`` is added that says which image each file is.
     """
@@ -44,12 +47,15 @@ class Layout:
     size: int = ANY_SIZE
     only_size: bool = False
     splits: tuple[str, ...] | None = None
+    usual_splits: tuple[str, ...] | None = None
+    dialect: str = ""
     needs: tuple[str, ...] = ()
     lists_names: bool = True
 
     def how_to_read(self, folder: Path) -> str:
         """Returns the command that holds what was written against the reader."""
-        return f"faceeval data verify {self.reader} --root {folder}"
+        after = f"{self.reader}:{folder}" if self.reader == "hf" else f"{self.reader} --root {folder}"
+        return f"faceeval data verify {after}"
 
 
 class Writer(Protocol):
@@ -87,8 +93,19 @@ def check_needs(name: str, faces: FaceSet) -> None:
             f"{faces.name}, of which no {' and no '.join(lacking)} is known",
             "choose another layout or another dataset",
         )
-    if layout.only_size and faces.size != layout.size:
-        got = f"{faces.size} pixels"
+    check_side(name, faces.size)
+
+
+def check_side(name: str, size: int) -> None:
+    """Refuses images of another side than the one a layout has, before any are made.
+
+    Raises:
+        UnknownNameError: There is no such layout.
+        InputError: It has one, and this is another.
+    """
+    layout = layout_of(name)
+    if layout.only_size and size != layout.size:
+        got = f"{size} pixels"
         raise InputError(f"images of {layout.size} pixels, for the layout {name}", got, "leave out --size")
 
 
@@ -135,12 +152,97 @@ def export_faces(
 
 LAYOUTS: dict[str, Layout] = {
     "celeba": Layout(
-        "CelebA's: Img, Anno and Eval as their owners pack them",
+        "CelebA: Img, Anno and Eval",
         "faceeval.data.export.celeba",
         "celeba",
         size=178,
         only_size=True,
         splits=("train", "validation", "test"),
         needs=("attributes",),
+    ),
+    "lfw": Layout(
+        "LFW: a folder for each person, pairs and people of both views",
+        "faceeval.data.export.lfw",
+        "lfw",
+        size=250,
+        usual_splits=("test",),
+        needs=("identities",),
+    ),
+    "vggface2": Layout(
+        "VGGFace2: parts, lists, boxes and landmarks",
+        "faceeval.data.export.vggface2",
+        "vggface2",
+        splits=("train", "test"),
+        needs=("identities",),
+    ),
+    "facescrub": Layout(
+        "FaceScrub: both lists, and the cropped faces",
+        "faceeval.data.export.facescrub",
+        "facescrub",
+        needs=("identities", "Male"),
+    ),
+    "casia": Layout(
+        "CASIA-WebFace: a numbered folder for each person",
+        "faceeval.data.export.casia",
+        "casia",
+        size=250,
+        needs=("identities",),
+    ),
+    "msceleb": Layout(
+        "MS-Celeb-1M: a folder for each key", "faceeval.data.export.msceleb", "msceleb", needs=("identities",)
+    ),
+    "msceleb-tsv": Layout(
+        "MS-Celeb-1M: one file of seven columns", "faceeval.data.export.msceleb_tsv", "msceleb", needs=("identities",)
+    ),
+    "affectnet": Layout(
+        "AffectNet, first release: lists",
+        "faceeval.data.export.affectnet",
+        "affectnet",
+        splits=("train", "validation"),
+        needs=("expression", "valence_arousal"),
+    ),
+    "affectnet-npy": Layout(
+        "AffectNet, second release: annotation files",
+        "faceeval.data.export.affectnet_npy",
+        "affectnet",
+        splits=("train", "validation"),
+        needs=("expression", "valence_arousal"),
+    ),
+    "voxceleb": Layout(
+        "VoxCeleb1's frames: person, clip, frame, and the table of speakers",
+        "faceeval.data.export.voxceleb",
+        "voxceleb",
+        splits=("train", "test"),
+        dialect="clips",
+        needs=("identities", "clips", "Male"),
+    ),
+    "multipie": Layout(
+        "Multi-PIE: sessions, people, recordings and cameras",
+        "faceeval.data.export.multipie",
+        "multipie",
+        usual_splits=("test",),
+        dialect="multipie",
+        needs=("identities",),
+    ),
+    "pubfig": Layout(
+        "PubFig: lists of addresses, boxes, people and attributes",
+        "faceeval.data.export.pubfig",
+        "pubfig",
+        splits=("train", "test"),
+        needs=("identities",),
+    ),
+    "folder": Layout(
+        "a plain folder of images with labels.csv",
+        "faceeval.data.export.folder",
+        "folder",
+        size=USUAL_SIZE,
+        lists_names=False,
+    ),
+    "hf": Layout(
+        "a Hugging Face dataset: Parquet files and a card, ready to push",
+        "faceeval.data.export.hub",
+        "hf",
+        size=USUAL_SIZE,
+        lists_names=False,
     ),
 }
