@@ -53,7 +53,7 @@ class Condition:
     expression: Expression
 
 
-FRONT_LIGHT, SIDE_LIGHT = (0.0, 15.0), (-55.0, 15.0)
+FRONT_LIGHT, SIDE_LIGHT = (0.0, 15.0), (-60.0, 15.0)
 CONDITIONS = (
     Condition("front", 1, 1, "051", 7, 0.0, FRONT_LIGHT, "neutral"),
     Condition("front, lit from the side", 1, 1, "051", 2, 0.0, SIDE_LIGHT, "neutral"),
@@ -179,7 +179,7 @@ def _style(worn: Style, condition: Condition, draws: Draws) -> Style:
         clothes=worn.clothes,
         light=condition.light,
         light_colour=(0.97, 0.97, 0.97),
-        ambient=0.35,
+        ambient=0.25,
         zoom=1.0,
         shift=(draws.uniform(-0.01, 0.01), draws.uniform(-0.01, 0.01)),
         blur=0.002,
