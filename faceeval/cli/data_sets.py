@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from faceeval.cli.console import note, progress, stdout, table
+from faceeval.cli.console import interruptible, note, progress, stdout, table
 from faceeval.cli.faces import Columns, SkipMissing, parse_columns, say_skipped
 from faceeval.errors import OutputError
 
@@ -39,16 +39,39 @@ def list_datasets(root: Root = None) -> None:
 def build(
     name: Name = "procfaces",
     root: Root = None,
-    size: Size = 64,
+    size: Annotated[int | None, typer.Option("--size", min=16, help="Image side; the benchmark's by default.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="One split only.")] = None,
+    columns: Columns = None,
+    skip_missing: SkipMissing = False,
 ) -> None:
-    """Render or index every split now, so that later commands start at once."""
-    from faceeval.data.table import load_faces
+    """Make every split now, so that later commands start at once: render it, or write an Arrow copy that they map.
 
-    with progress() as bar:
-        for part in [split] if split else ["train", "validation", "test"]:
-            faces = load_faces(name, part, size=size, root=root, progress=bar(f"building {part}"))
-            stdout.print(f"{name} {part}: {len(faces)} images of {size} px, digest {faces.digest[:16]}", soft_wrap=True)
+    A build that was stopped goes on where it was; one that is complete is checked, file by file.
+    """
+    from faceeval.benchmark import Benchmark
+    from faceeval.data.arrow_copy import build_copy
+    from faceeval.data.table import DATASETS, load_faces, part_name
+
+    benchmark, row = Benchmark.load(name), DATASETS[part_name(name)[0]]
+    side, named = size or benchmark.size, parse_columns(columns)
+    with interruptible("build again to go on"), progress() as bar:
+        for part in [split] if split else _splits(name, root):
+            how = {"size": side, "root": root, "crop": benchmark.crop, "skip_missing": skip_missing, "columns": named}
+            faces = load_faces(name, part, **how, progress=bar(f"building {part}"), from_copy=False)
+            say_skipped(faces)
+            line = f"{name} {part}: {len(faces)} images of {side} px, digest {faces.digest[:16]}"
+            place = f", in {build_copy(faces, bar(f'writing {part}'))}" if row.needs_root else ""
+            stdout.print(line + place, markup=False, soft_wrap=True)
+
+
+def _splits(name: str, root: Path | None) -> list[str]:
+    """Returns the splits of a dataset; where they differ from copy to copy, its reader knows them."""
+    from faceeval.data.manifest import load_manifest
+    from faceeval.data.table import part_name, reader_of, root_of
+
+    base, _ = part_name(name)
+    reader = reader_of(base)
+    return reader.splits(root_of(name, root)) if hasattr(reader, "splits") else [*load_manifest(base).splits]
 
 
 def prune() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from enum import StrEnum
@@ -124,7 +125,7 @@ def train_method(
     overrides = without_teacher(method, preset, data, overrides)
     config = configure(method, preset, overrides=overrides)
     side = size or config.image_size
-    folder = out or Path("runs") / f"{method}-{attribute}-{data}-{preset}"
+    folder = out or Path("runs") / f"{method}-{attribute}-{re.sub(r'[^A-Za-z0-9_.-]+', '.', data)}-{preset}"
     teacher = load_judge(TEACHERS[data]) if config.guidance.guided and data in TEACHERS else None
     with progress(quiet) as bar:
         faces = load_faces(

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceeval.data.decode import decode
+from faceeval.data.hub_sources import require_datasets
 from faceeval.data.sources import ImageSource
-from faceeval.errors import InputError, MissingFileError
+from faceeval.errors import InputError
 
 
 def open_dataset(path: Path, column: str | None = None, split: str | None = None) -> ImageSource:
@@ -29,24 +30,19 @@ def open_dataset(path: Path, column: str | None = None, split: str | None = None
         MissingFileError: The package `datasets` is not installed.
         InputError: It cannot be read, has no rows or no images, or leaves open which column or split is meant.
     """
+    datasets = require_datasets()
     try:
-        from datasets import Image, load_from_disk
-    except ImportError as error:
-        raise MissingFileError(
-            "the Python package datasets, which reads saved datasets", str(error), "pip install 'faceeval[hub]'"
-        ) from error
-    try:
-        loaded = load_from_disk(str(path))
+        loaded = datasets.load_from_disk(str(path))
     except Exception as error:  # pyarrow, json and datasets each have errors of their own
         todo = "write it again with save_to_disk; one without rows cannot be read"
         raise InputError("a dataset saved to disk", f"{path}: {error}", todo) from error
     dataset = _choose_split(path, loaded, split)
-    found = [name for name, feature in dataset.features.items() if isinstance(feature, Image)]
+    found = [name for name, feature in dataset.features.items() if isinstance(feature, datasets.Image)]
     chosen = _choose_column(path, found, column)
     if len(dataset) == 0:
         raise InputError("a dataset with images", f"no rows in {path}", "save one that holds some")
     # undecoded: its own decoder would clip 16 bits, drop transparency, and ignore the orientation
-    rows = dataset.select_columns([chosen]).cast_column(chosen, Image(decode=False))
+    rows = dataset.select_columns([chosen]).cast_column(chosen, datasets.Image(decode=False))
 
     def read(index: int) -> NDArray[np.uint8]:
         return _read_cell(rows[index][chosen], f"{path}, row {index}, column {chosen}")

@@ -77,8 +77,8 @@ def part_name(name: str) -> tuple[str, str]:
         InputError: Nothing may follow the name of this one.
 
     Example:
-        >>> part_name("celeba")
-        ('celeba', '')
+        >>> part_name("hf:someone/faces"), part_name("celeba")
+        (('hf', 'someone/faces'), ('celeba', ''))
     """
     base, _, rest = name.partition(":")
     if base not in DATASETS:
@@ -98,6 +98,7 @@ def load_faces(
     skip_missing: bool = False,
     columns: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    from_copy: bool = True,
 ) -> FaceSet:
     """Opens one split of a dataset.
 
@@ -111,6 +112,7 @@ def load_faces(
         skip_missing: Leave out rows whose image is not there, and list them in ``FaceSet.skipped``.
         columns: For data without fixed column names: what a column holds -> its name; see `Opening`.
         progress: Called with (done, total) while images are made, where they have to be made.
+        from_copy: Read images from the Arrow copy of this split, where `faceeval data build` has written one.
 
     Returns:
         The faces.
@@ -124,7 +126,12 @@ def load_faces(
     refuse_columns(base, columns)
     variant = rest if DATASETS[base].after_colon == "variant" else ""
     opening = Opening(size, crop, skip_missing, columns or {}, progress, variant)
-    return reader_of(base).load(root_of(name, root), split, opening)
+    faces = reader_of(base).load(root_of(name, root), split, opening)
+    if not (from_copy and DATASETS[base].needs_root):
+        return faces
+    from faceeval.data.arrow_copy import with_copy
+
+    return with_copy(faces)
 
 
 def refuse_columns(name: str, columns: Mapping[str, str] | None) -> None:
@@ -212,6 +219,12 @@ DATASETS: dict[str, DatasetRow] = {
     ),
     "multipie": DatasetRow(
         "CMU Multi-PIE, every pose, light and expression; bring your own copy", "faceeval.data.readers.multipie"
+    ),
+    "hf": DatasetRow(
+        "any Hugging Face dataset of faces on this machine: hf:NAME_OR_PATH",
+        "faceeval.data.readers.hf",
+        after_colon="root",
+        takes_columns=True,
     ),
     "pubfig": DatasetRow("PubFig's lists, and such of its images as you have", "faceeval.data.readers.pubfig"),
     "folder": DatasetRow(

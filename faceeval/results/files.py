@@ -32,8 +32,8 @@ def result_path(folder: Path, data: str, size: int, attribute: str, method: str)
         >>> result_path(Path("results"), "procfaces", 64, "Young", "mine.editor:Editor").as_posix()
         'results/procfaces-64/Young/mine.editor.Editor.json'
     """
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", ".", method).strip(".") or "method"
-    return folder / f"{data}-{size}" / attribute / f"{plain}.json"
+    place, plain = (re.sub(r"[^A-Za-z0-9_.-]+", ".", name).strip(".") for name in (data, method))
+    return folder / f"{place}-{size}" / attribute / f"{plain or 'method'}.json"
 
 
 def prepare_output(folder: Path) -> Path:

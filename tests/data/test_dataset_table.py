@@ -80,7 +80,8 @@ def test_what_may_follow_the_colon_is_up_to_the_dataset(tmp_path: Path, monkeypa
     for kind, root, variant in (("root", Path("here"), ""), ("variant", tmp_path, "here")):
         monkeypatch.setitem(DATASETS, "celeba", replace(DATASETS["celeba"], after_colon=kind))
         monkeypatch.setattr("faceeval.data.readers.celeba.load", lambda root, split, opening: (root, opening.variant))
-        assert load_faces("celeba:here", "test", root=tmp_path if kind == "variant" else None) == (root, variant)
+        given = tmp_path if kind == "variant" else None
+        assert load_faces("celeba:here", "test", root=given, from_copy=False) == (root, variant)
         assert Benchmark.load("celeba:here").data == "celeba:here"
     monkeypatch.setitem(DATASETS, "celeba", replace(DATASETS["celeba"], after_colon="root"))
     with pytest.raises(InputError, match="leave out --root"):
