@@ -76,20 +76,7 @@ def affectnet_codes(
         >>> affectnet_codes(np.array([0, 4, 5]), None, order, source="a copy").tolist()
         [6, 1, 0]
     """
-    said = None if classes is None else _codes_said(classes)
-    if order is None:
-        if said is None or said != list(range(len(said))):
-            raise InputError(
-                f"the expressions of {source} in AffectNet's order: {', '.join(EXPRESSIONS)}",
-                "numbers without names" if classes is None else f"the names {', '.join(classes)}",
-                "say what the numbers 0, 1, ... mean, by the names of the expressions in that order",
-            )
-        codes = said
-    else:
-        codes = [expression_code(name) for name in order]
-        if said is not None and said != codes:
-            got = f"the names {', '.join(classes or ())}"
-            raise InputError(f"expressions of {source} as you say: {', '.join(order)}", got, "give the order they have")
+    codes = _codes_in_order(classes, order, source)
     if len(set(codes)) < len(codes):
         raise InputError(f"each expression of {source} once", "one twice", "name each number by one expression")
     wrong = np.flatnonzero((labels < 0) | (labels >= len(codes)))
@@ -98,6 +85,24 @@ def affectnet_codes(
         raise InputError(f"expressions 0..{len(codes) - 1} in {source}", got, "name all expressions that it has")
     table: NDArray[np.int64] = np.array(codes, np.int64)
     return table.take(labels)
+
+
+def _codes_in_order(classes: Sequence[str] | None, order: Sequence[str] | None, source: str) -> list[int]:
+    """Returns the code of each number of a copy, by what the user says or else by what the copy says."""
+    said = None if classes is None else _codes_said(classes)
+    if order is None:
+        if said is None or said != list(range(len(said))):
+            raise InputError(
+                f"the expressions of {source} in AffectNet's order: {', '.join(EXPRESSIONS)}",
+                "numbers without names" if classes is None else f"the names {', '.join(classes)}",
+                "say what the numbers 0, 1, ... mean, by the names of the expressions in that order",
+            )
+        return said
+    codes = [expression_code(name) for name in order]
+    if said is not None and said != codes:
+        got = f"the names {', '.join(classes or ())}"
+        raise InputError(f"expressions of {source} as you say: {', '.join(order)}", got, "give the order they have")
+    return codes
 
 
 def _codes_said(classes: Sequence[str]) -> list[int] | None:
