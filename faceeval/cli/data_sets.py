@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,10 +53,11 @@ def build(
     from faceeval.data.table import DATASETS, load_faces, part_name
 
     benchmark, row = Benchmark.load(name), DATASETS[part_name(name)[0]]
-    side, named = size or benchmark.size, parse_columns(columns)
+    side = size or benchmark.size
+    how: dict[str, Any] = {"size": side, "root": root, "crop": benchmark.crop, "skip_missing": skip_missing}
+    how["columns"] = parse_columns(columns)
     with interruptible("build again to go on"), progress() as bar:
         for part in [split] if split else _splits(name, root):
-            how = {"size": side, "root": root, "crop": benchmark.crop, "skip_missing": skip_missing, "columns": named}
             faces = load_faces(name, part, **how, progress=bar(f"building {part}"), from_copy=False)
             say_skipped(faces)
             line = f"{name} {part}: {len(faces)} images of {side} px, digest {faces.digest[:16]}"

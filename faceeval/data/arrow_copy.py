@@ -242,7 +242,7 @@ def _write_record(place: Place, faces: FaceSet, known: dict[str, Shard]) -> None
 
 def _write_dataset_files(place: Place, faces: FaceSet, table: _Table) -> None:
     """Writes what ``datasets.load_from_disk`` looks for."""
-    state = {
+    state: dict[str, Any] = {
         "_data_files": [{"filename": file} for file in place.files()],
         "_fingerprint": faces.digest[:16],
         "_format_columns": None,

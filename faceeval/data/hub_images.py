@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -80,7 +79,7 @@ class _Stream:
 
     def __init__(self, data: Any, column: str) -> None:
         self._column, self._data, self._lock = column, undecoded(data, column), Lock()
-        self._next, self._rows = 0, iter(())
+        self._next, self._rows = 0, iter(self._data)
 
     def get(self, rows: list[int]) -> list[Any]:
         found: dict[int, Any] = {}
@@ -90,9 +89,8 @@ class _Stream:
         return [found[row] for row in rows]
 
     def _skip_to(self, row: int) -> Any:
-        if row < self._next or self._next == 0:
-            self._rows: Iterator[Any] = iter(self._data)
-            self._next = 0
+        if row < self._next:
+            self._next, self._rows = 0, iter(self._data)
         for cells in self._rows:
             self._next += 1
             if self._next > row:

@@ -132,8 +132,9 @@ def read_labels(wanted: list[Column], fetch: Fetch, source: str) -> HubLabels:
         InputError: A column lacks values, or holds what it must not.
         UnknownNameError: A class is named that the column has not.
     """
-    table = fetch(sorted({column.name for column in wanted})) if wanted else None
-    names, people = None, ()
+    table: Any = fetch(sorted({column.name for column in wanted})) if wanted else None
+    names: tuple[str, ...] | None = None
+    people: tuple[str, ...] = ()
     attributes: dict[str, NDArray[np.uint8]] = {}
     parts: dict[str, NDArray[Any]] = {}
     for column in wanted:
@@ -212,26 +213,27 @@ def _floats(what: str, cells: Any, where: str) -> NDArray[np.float32]:
     if len(wrong):
         got = f"{values[wrong[0]]:g} in row {int(wrong[0]) // length}"
         raise InputError(f"numbers {'in [-1, 1] ' if rated else ''}in {where}", got, TODO)
-    return values.astype(np.float32).reshape(len(cells), *shape)
+    floats: NDArray[np.float32] = values.astype(np.float32).reshape(len(cells), *shape)
+    return floats
 
 
 def _attribute(column: Column, cells: Any, where: str) -> NDArray[np.uint8]:
     """Returns 1 where the attribute is there and 0 where it is not."""
-    classes = _classes(column)
+    values, classes = cells.to_numpy(), _classes(column)
+    there: NDArray[np.bool_]
     if classes is not None:
-        present = _present(column.said, column.what, classes, where)
-        return (cells.to_numpy() == classes.index(present)).astype(np.uint8)
-    values = cells.to_numpy()
-    if values.dtype.kind == "O":
-        known = sorted({str(value) for value in values.tolist()})
-        return (values == _present(column.said, column.what, known, where)).astype(np.uint8)
-    found = set(np.unique(values).tolist())
-    if column.said:
-        raise InputError(f"classes with names in {where}, to choose {column.said} from", "numbers", "leave it out")
-    if not (found <= {0, 1} or found <= {-1, 1}):
-        odd = next(value for value in sorted(found) if value not in (0, 1))
-        raise InputError(f"0 and 1, or -1 and 1, in {where}", f"{odd:g}", "name a column of yes and no")
-    return (values > 0).astype(np.uint8)
+        there = values == classes.index(_present(column.said, column.what, classes, where))
+    elif values.dtype.kind == "O":
+        there = values == _present(column.said, column.what, sorted({str(value) for value in values.tolist()}), where)
+    else:
+        found = set(np.unique(values).tolist())
+        if column.said:
+            raise InputError(f"classes with names in {where}, to choose {column.said} from", "numbers", "leave it out")
+        if not (found <= {0, 1} or found <= {-1, 1}):
+            odd = next(value for value in sorted(found) if value not in (0, 1))
+            raise InputError(f"0 and 1, or -1 and 1, in {where}", f"{odd:g}", "name a column of yes and no")
+        there = values > 0
+    return there.astype(np.uint8)
 
 
 def _present(said: str, what: str, classes: list[str], where: str) -> str:

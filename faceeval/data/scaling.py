@@ -86,15 +86,7 @@ def _weights(side: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True)
-def _scale(
-    pixels: NDArray[np.uint8],
-    left: int,
-    top: int,
-    side: int,
-    first: NDArray[np.int32],
-    weights: NDArray[np.int32],
-    out: NDArray[np.uint8],
-) -> None:
+def _scale(pixels, left, top, side, first, weights, out):  # type: ignore[no-untyped-def]
     size, taps = weights.shape
     half = np.int32(1 << (BITS - 1))
     wide = np.empty((3, side, size), np.uint8)

@@ -92,9 +92,9 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
     boxes = labels.parts.get("boxes") if isinstance(cut, Around) else None
     images = HubImages(data, column, source, crop, opening.size, boxes)
     names = labels.names or _names(labels, split, count)
-    records = Records(
-        folder=Path(place.where), files=names, attributes=labels.attributes, people=labels.people, **labels.parts
-    )
+    records = Records(folder=Path(place.where), files=names, attributes=labels.attributes, people=labels.people)
+    parts: Mapping[str, Any] = labels.parts
+    records = replace(records, **parts)
     if records.landmarks is not None or records.landmarks68 is not None:
         records = replace(records, image_sizes=images.sizes(count))
     faces = face_set(place.label, split, records, opening, usual_crop=DEFAULT_CROP, version=READER_VERSION)
