@@ -119,6 +119,7 @@ def show(
     size: Size = 64,
     columns: Columns = None,
     skip_missing: SkipMissing = False,
+    crop: Annotated[str | None, typer.Option("--crop", help="How to cut; the dataset's usual way by default.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write a contact sheet (PNG) here.")] = None,
     count: Annotated[int, typer.Option("-n", help="Images on the sheet.", min=1)] = 64,
 ) -> None:
@@ -132,6 +133,7 @@ def show(
             part,
             size=size,
             root=root,
+            crop=crop,
             skip_missing=skip_missing,
             columns=parse_columns(columns),
             progress=bar(f"reading {part}"),
