@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,8 @@ from faceeval.data.records import Records, number_people
 from faceeval.errors import InputError, MissingFileError
 from faceeval.names import CELEBA_ATTRIBUTES
 
+PLAIN = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")  # a path that leads nowhere else
+MAX_DIGITS = 18  # so that the number of a clip fits 64 bits
 FOLDER = "@folder"  # in place of a column: the folder an image lies in
 TEXTS = ("image", "identity", "clip", "split", "expression")
 # field of Records -> what its columns hold; all of them or none
@@ -81,14 +84,14 @@ def read_own_labels(path: Path, folder: Path, asked: Mapping[str, str]) -> OwnLa
     table = read_columns(path, texts, numbers)
     files = [_below(path, line, cell) for line, cell in zip(table.lines, table.texts[chosen["image"]], strict=True)]
     _refuse_twice(path, files, table.lines)
-    persons, clips = (_grouped(table, chosen.get(what), files) for what in ("identity", "clip"))
+    identities, people = number_people(_cells(table, chosen["identity"], files)) if "identity" in chosen else (None, ())
     records = Records(
         folder=folder,
         files=tuple(files),
         attributes={what: _binary(table, chosen[what]) for what in attributes},
-        identities=None if persons is None else persons[0],
-        people=() if persons is None else persons[1],
-        clips=None if clips is None else clips[0],
+        identities=identities,
+        people=people,
+        clips=_number_clips(_cells(table, chosen["clip"], files)) if "clip" in chosen else None,
         expression=_expressions(table, chosen["expression"]) if "expression" in chosen else None,
         **{group: _group(table, group, chosen) for group in GROUPS},  # type: ignore[arg-type]
     )
@@ -109,9 +112,8 @@ def label_by_folder(files: Sequence[str], folder: Path, asked: Mapping[str, str]
         if others:
             todo = f"rename {others[0]} to labels.csv, if it is that"
         raise MissingFileError(f"{folder / 'labels.csv'}, for {', '.join(beyond)}", "no such file", todo)
-    within = [str(PurePosixPath(file).parent) for file in files]
-    identities, people = number_people(within) if "identity" in asked else (None, ())
-    clips = number_people(within)[0] if "clip" in asked else None
+    identities, people = number_people(_folders(files)) if "identity" in asked else (None, ())
+    clips = number_people(_folders(files))[0] if "clip" in asked else None
     records = Records(folder, tuple(files), identities=identities, people=people, clips=clips)
     return OwnLabels(records, splits_by_folder(files))
 
@@ -147,6 +149,8 @@ def choose_columns(path: Path, header: Sequence[str], asked: Mapping[str, str]) 
 
 def _below(path: Path, line: int, cell: str) -> str:
     """Returns a path below the folder with ``/`` between folders, and refuses one that leads out of it."""
+    if PLAIN.fullmatch(cell):  # as nearly all are
+        return cell
     parts = cell.replace("\\", "/").split("/")
     parts = [part for place, part in enumerate(parts) if part != "." and (part or place == 0)]
     if not parts or parts[0] == "" or ".." in parts or ":" in parts[0]:
@@ -163,12 +167,19 @@ def _refuse_twice(path: Path, files: Sequence[str], lines: NDArray[np.int64]) ->
             raise wrong(path, "each image once", f"{file} in lines {other} and {line}")
 
 
-def _grouped(
-    table: CsvColumns, name: str | None, files: Sequence[str]
-) -> tuple[NDArray[np.int64], tuple[str, ...]] | None:
-    if name is None:
-        return None
-    return number_people([str(PurePosixPath(file).parent) for file in files] if name == FOLDER else table.texts[name])
+def _cells(table: CsvColumns, name: str, files: Sequence[str]) -> list[str]:
+    return _folders(files) if name == FOLDER else table.texts[name]
+
+
+def _folders(files: Sequence[str]) -> list[str]:
+    return [str(PurePosixPath(file).parent) for file in files]
+
+
+def _number_clips(cells: list[str]) -> NDArray[np.int64]:
+    """Returns the numbers that clips have, or where they have names, numbers in the sorted order of these."""
+    if all(cell.isdecimal() and len(cell) <= MAX_DIGITS for cell in cells):
+        return np.array(cells, np.str_).astype(np.int64)
+    return number_people(cells)[0]
 
 
 def _group(table: CsvColumns, group: str, chosen: Mapping[str, str]) -> NDArray[np.float32] | None:
@@ -217,7 +228,8 @@ def _expressions(table: CsvColumns, name: str) -> NDArray[np.int64]:
 
 def _splits(table: CsvColumns, name: str) -> NDArray[np.str_]:
     cells = table.texts[name]
-    found = np.array([SPLIT_NAMES.get(cell.lower(), "") for cell in cells])
+    meant = {cell: SPLIT_NAMES.get(cell.lower(), "") for cell in dict.fromkeys(cells)}
+    found = np.array([meant[cell] for cell in cells])
     odd = np.flatnonzero(found == "")
     if len(odd):
         got = f"{cells[odd[0]]!r} in line {table.lines[odd[0]]}"

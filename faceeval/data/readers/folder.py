@@ -96,6 +96,15 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
     )
 
 
+def splits(root: Path) -> list[str]:
+    """Returns the splits that the folder tells by itself, without the names of columns; else all."""
+    try:
+        labels = read_labels(find_files(root), {})
+    except FaceevalError:  # opening the split will say what is wrong
+        return ["all"]
+    return ["all"] if labels.splits is None else [split for split in SPLITS[1:] if (labels.splits == split).any()]
+
+
 def check(
     manifest: Manifest, root: Path, progress: Progress | None = None, *, columns: Mapping[str, str] | None = None
 ) -> list[Finding]:

@@ -99,6 +99,12 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
     )
 
 
+def splits(root: Path) -> list[str]:
+    """Returns the splits whose lists are there; everybody needs none."""
+    lists = [files.lists for files in find_files(root).values()]
+    return [split for split, (people, _) in LISTS.items() if split == "all" or all(people in found for found in lists)]
+
+
 def read_view(root: Path | str, split: str, variant: str = "") -> FacePairs:
     """Reads the list of pairs that goes with a split: View 2's ten folds for all, View 1's for train and test.
 

@@ -74,6 +74,12 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
     return face_set(NAME, split, found, opening, usual_crop=DEFAULT_CROP, version=READER_VERSION, skipped=skipped)
 
 
+def splits(root: Path) -> list[str]:
+    """Returns the splits whose lists are there."""
+    files = find_files(root)
+    return [split for split, prefix in SPLITS.items() if _urls(prefix) in files.lists]
+
+
 def check(manifest: Manifest, root: Path, progress: Progress | None = None) -> list[Finding]:
     """Holds a copy against the manifest, see `faceeval.data.check.check_copy`, and images against their lists."""
     files = find_files(root)

@@ -180,6 +180,21 @@ def test_folders_name_people_and_clips_only_where_that_is_asked_for(tmp_path: Pa
     assert load(root).identities is None
 
 
+def test_clips_keep_their_numbers_and_are_numbered_by_name(tmp_path: Path) -> None:
+    numbered = load(write_folder(tmp_path, {"image": FILES, "clip": (7, 7, 10, 9, 9, 7)}))
+    assert numbered.clips is not None
+    assert numbered.clips.tolist() == [7, 7, 10, 9, 9, 7]
+    named = load(write_folder(tmp_path, {"image": FILES, "clip": ("b", "b", "a", 9, 9, "b")}))
+    assert named.clips is not None
+    assert named.clips.tolist() == [2, 2, 1, 0, 0, 2]
+
+
+def test_a_folder_says_which_splits_it_has(tmp_path: Path) -> None:
+    assert folder.splits(write_images(tmp_path)) == ["all"]
+    assert folder.splits(write_folder(tmp_path)) == ["train", "validation", "test"]
+    assert folder.splits(write_folder(tmp_path, changed("split", 0, "?"))) == ["all"]
+
+
 def test_boxes_pose_and_landmarks(tmp_path: Path) -> None:
     points = np.arange(60).reshape(6, 10) % 37
     table = {

@@ -89,6 +89,12 @@ def test_view_1_has_people_of_its_own(fake: FakeLfw) -> None:
     assert sorted((*train.names, *test.names)) == sorted(load(fake.root).names)
 
 
+def test_the_splits_are_those_whose_lists_are_there(fake: FakeLfw) -> None:
+    assert lfw.splits(fake.root) == ["all", "train", "test"]
+    (fake.lists / "peopleDevTest.txt").unlink()
+    assert lfw.splits(fake.root) == ["all", "train"]
+
+
 def test_pairs_find_their_images_and_keep_their_folds(fake: FakeLfw) -> None:
     faces = load(fake.root)
     pairs = lfw.read_view(fake.root, "all")

@@ -175,6 +175,7 @@ def test_scores_that_say_nothing_are_refused(fake: FakePubFig, value: str) -> No
 
 def test_what_is_not_there_is_asked_for(fake: FakePubFig, tmp_path: Path) -> None:
     (fake.folder / "dev_urls.txt").unlink()
+    assert pubfig.splits(fake.root) == ["test"]
     with pytest.raises(MissingFileError, match=r"dev_urls\.txt"):
         load(fake.root, "train")
     (fake.folder / "images").rename(fake.folder / "pictures")
