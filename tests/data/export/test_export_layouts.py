@@ -299,3 +299,10 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
         source = replace(known_faces("train", 1, SIZE), people=(name,))
         with pytest.raises(InputError, match="file name"):
             export_faces("voxceleb", {"train": source}, tmp_path / "copy")
+
+
+def test_splits_must_fit_together(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="one size"):
+        export_faces("casia", {"a": known_faces("a", 1, 32), "b": known_faces("b", 1, 64)}, tmp_path / "copy")
+    with pytest.raises(InputError, match="images in every split"):
+        export_faces("casia", {}, tmp_path / "copy")
