@@ -89,7 +89,7 @@ def edited_images(
     Args:
         folder: Edited images, each named as its source up to the suffix (``000001.png`` for ``000001.jpg``).
             Lossless files: what a JPEG loses would count as the method's doing.
-        names: Source images, as in ``FaceSet.names``.
+        names: Source images, as in ``FaceSet.names``; of paths the last part counts.
         size: Side the edits must have in pixels; they are not scaled, as that would be part of the method.
 
     Returns:
@@ -97,11 +97,15 @@ def edited_images(
 
     Raises:
         MissingFileError: There is no such folder, or it lacks the edit of some source.
-        InputError: Two files could be the edit of one source, or a file is no image or of another size.
+        InputError: Two files could be the edit of one source, one of two sources, or a file is no image or of another
+            size.
     """
     folder = Path(folder)
     found = by_stem(folder, image_names(folder))
-    wanted = [stem(name) for name in names]
+    wanted = [stem(name.rpartition("/")[2]) for name in names]
+    if len(set(wanted)) < len(set(names)):
+        got = "names that differ in their folder or suffix only"
+        raise InputError("source images whose edits can lie in one folder", got, "give the images names of their own")
     missing = sorted(set(wanted) - set(found))
     if missing:
         extra = sorted(set(found) - set(wanted))

@@ -40,6 +40,14 @@ def test_suffixes_count_in_any_case_and_other_files_not(tmp_path: Path) -> None:
     np.testing.assert_array_equal(edited_images(tmp_path, NAMES, 32)(np.array([1]))[0], images["000001.jpg"])
 
 
+def test_of_sources_in_folders_the_last_part_counts(tmp_path: Path) -> None:
+    images = fill(tmp_path)
+    names = [f"somebody/{name}" for name in NAMES]
+    np.testing.assert_array_equal(edited_images(tmp_path, names, 32)(np.array([1]))[0], images[NAMES[1]])
+    with pytest.raises(InputError, match="differ in their folder"):
+        edited_images(tmp_path, [*names, f"else/{NAMES[0]}"], 32)
+
+
 def test_more_edits_than_needed_are_no_harm(tmp_path: Path) -> None:
     fill(tmp_path)
     assert edited_images(tmp_path, NAMES[:1], 32)(np.array([0])).shape == (1, 3, 32, 32)
