@@ -14,6 +14,7 @@ import numpy as np
 
 from faceeval.data.decode import Blob
 from faceeval.data.folder import quote_some
+from faceeval.data.headers import dimensions_in
 from faceeval.data.images import image_dimensions
 from faceeval.data.manifest import FileEntry, Finding, Manifest, checksum
 from faceeval.data.opening import Progress
@@ -21,6 +22,8 @@ from faceeval.data.records import Records, image_source
 from faceeval.errors import FaceevalError
 
 AT_ONCE = 10_000  # images handed to the threads at a time; sets have millions
+CHUNK = 100  # images a thread looks at before it is asked for more
+HEAD = 4096  # bytes at the beginning of a file, among which nearly always its width and height are
 TAIL = 64  # bytes at the end of a file among which its end mark must be
 END_MARKS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}  # JPEG, PNG: how they start and end
 
@@ -109,13 +112,12 @@ def _check_images(manifest: Manifest, splits: Mapping[str, Records], progress: P
     done = 0
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for records, rows in _batches(splits):
-            sources = [image_source(records.folder, records.files[row], records.packed, row) for row in rows]
-            found = pool.map(partial(_image_fault, shape=manifest.image_size), sources)
-            for row, fault in zip(rows, found, strict=True):
-                done += 1
-                if fault:
-                    faults[records.files[row]] = f"{PurePosixPath(records.files[row]).name} {fault}"
-                if progress and (done % 100 == 0 or done == total):
+            parts = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+            found = pool.map(partial(_image_faults, records, shape=manifest.image_size), parts)
+            for part, wrong in zip(parts, found, strict=True):
+                faults |= wrong
+                done += len(part)
+                if progress:
                     progress(done, total)
     if faults:
         yield Finding("error", "images", f"bad images: {quote_some(list(faults.values()))}")
@@ -127,24 +129,34 @@ def _batches(splits: Mapping[str, Records]) -> Iterator[tuple[Records, range]]:
             yield records, range(start, min(start + AT_ONCE, len(records)))
 
 
+def _image_faults(records: Records, rows: range, shape: tuple[int, int] | None) -> dict[str, str]:
+    """Returns the files of some rows with which something is wrong, and what."""
+    faults = {}
+    for row in rows:
+        fault = _image_fault(image_source(records.folder, records.files[row], records.packed, row), shape)
+        if fault:
+            faults[records.files[row]] = f"{PurePosixPath(records.files[row]).name} {fault}"
+    return faults
+
+
 def _image_fault(source: Path | Blob, shape: tuple[int, int] | None) -> str | None:
     """Says what is wrong with an image as far as a look at both its ends can tell; None where nothing is."""
     try:
-        width, height = image_dimensions(source)
         head, tail = _ends(source)
-    except FaceevalError:
+        width, height = dimensions_in(head) or image_dimensions(source)
+    except (FaceevalError, OSError):
         return "cannot be opened"
     if shape is not None and (width, height) != shape:
         return f"is {width}x{height}, not {shape[0]}x{shape[1]}"
-    mark = END_MARKS.get(head)
+    mark = END_MARKS.get(head[:2])
     return "is cut short" if mark and mark not in tail else None
 
 
 def _ends(source: Path | Blob) -> tuple[bytes, bytes]:
     if isinstance(source, Blob):
         data = source.load()
-        return data[:2], data[-TAIL:]
-    with open(source, "rb") as file:
-        head = file.read(2)
+        return data[:HEAD], data[-TAIL:]
+    with open(source, "rb", buffering=0) as file:
+        head = file.read(HEAD)
         file.seek(-min(TAIL, file.seek(0, os.SEEK_END)), os.SEEK_END)
         return head, file.read()
