@@ -92,7 +92,8 @@ def read_path_list(
     numbers: list[int] = []
     for line, fields in read_rows(path, "\t"):
         name, *rest = " ".join(fields).split()
-        name = stem(name.replace("\\", "/").removeprefix("./").removeprefix(prefix))
+        name = name.replace("\\", "/").removeprefix("./").removeprefix(prefix)
+        name = name[: -len(SUFFIX)] if name.endswith(SUFFIX) else stem(name)  # nearly all do, and there are millions
         if not file.fullmatch(name) or len(rest) > 1 or not all(word.isdecimal() for word in rest):
             expected = f"a path such as {file.pattern}, with or without a number after it"
             raise wrong(path, expected, f"line {line}: {' '.join(fields)[:100]!r}")
@@ -132,7 +133,7 @@ def match_list(
     places = np.minimum(np.searchsorted(names, listed, sorter=order), len(names) - 1)
     rows = order[places].astype(np.int64)
     there = names[rows] == listed
-    lost = tuple(np.char.decode(listed[~there], "utf-8").tolist())
+    lost = tuple(name.decode() for name in listed[~there].tolist())
     if lost and (not skip_missing or len(lost) == len(listed)):
         raise MissingFileError(
             f"each of the {len(listed)} images of {source} in {records.folder}",

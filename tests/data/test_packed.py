@@ -83,7 +83,7 @@ def test_packed_images_are_checked_by_both_ends(
     steps: list[tuple[int, int]] = []
     whole = records_of(packed[0])
     assert check.check_copy(manifest, {}, lambda: {"all": whole}, lambda *step: steps.append(step)) == []
-    assert steps == [(5, 5)]
+    assert steps[-1] == (5, 5)
     short = Packed(packed[0].path, packed[0].offsets + 90, packed[0].lengths - 90, reverse)
     (finding,) = check.check_copy(manifest, {}, lambda: {"all": records_of(short)})
     assert finding.message == ("bad images: 5 (0.jpg is cut short, 1.jpg is cut short, 2.jpg is cut short, ...)")

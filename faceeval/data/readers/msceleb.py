@@ -11,8 +11,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
@@ -152,7 +150,7 @@ def read_records(files: MSCelebFiles, opening: Opening = AS_USUAL) -> tuple[Reco
 
 def _table_records(table: Path, progress: Progress | None) -> Records:
     index = index_tsv(table, progress)
-    names = tuple(np.char.decode(index.names, "ascii").tolist())
+    names = tuple(name.decode("ascii") for name in index.names.tolist())
     identities, people = number_people([name.partition("/")[0] for name in names])
     packed = Packed(table, index.offsets, index.lengths, tsv_image)
     return Records(table, names, identities=identities, people=people, packed=packed)
