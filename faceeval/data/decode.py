@@ -57,7 +57,7 @@ def decode(source: Path | bytes, name: str) -> NDArray[np.uint8]:
         InputError: It is no image, is damaged, or too large.
     """
     with opened(source, name, whole=True) as image:
-        ImageOps.exif_transpose(image, in_place=True)
+        upright(image)
         rgb = to_rgb(image, name)
     return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
 
@@ -135,16 +135,26 @@ def to_rgb(image: Image.Image, name: str) -> Image.Image:
     return image.convert("RGB")
 
 
+def small_file(path: Path) -> bytes | None:
+    """Returns what stands in a file, if that is little enough to be read at once.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open(path, "rb", buffering=0) as file:
+        content = file.read(SMALL)
+    return content if len(content) < SMALL else None
+
+
+def upright(image: Image.Image) -> None:
+    """Turns an image as its EXIF orientation says, in place."""
+    if image.format != "JPEG" or "exif" in image.info or "xmp" in image.info:  # others may hold it elsewhere
+        ImageOps.exif_transpose(image, in_place=True)
+
+
 def _stream(source: Path | bytes, whole: bool) -> io.BytesIO | Path:
-    if not isinstance(source, bytes):
-        if not whole:
-            return source
-        with open(source, "rb") as file:
-            start = file.read(SMALL)
-        if len(start) == SMALL:
-            return source
-        source = start
-    return io.BytesIO(source)
+    content = source if isinstance(source, bytes) else small_file(source) if whole else None
+    return source if isinstance(source, Path) and content is None else io.BytesIO(content or b"")
 
 
 def _describe(source: Path | bytes) -> str:

@@ -95,9 +95,7 @@ def find_source(place: HubPlace) -> Opener:
     path = Path(place.where)
     if path.is_dir() and any((path / name).is_file() for name in SAVED):
         return _open_saved
-    if path.is_dir() and any(path.rglob(f"*{suffix}") for suffix in SUFFIXES) and data_files(path):
-        return _open_files
-    if path.is_file() and path.suffix in SUFFIXES:
+    if _stored(path):
         return _open_files
     if path.exists():
         expected = "a folder written by save_to_disk, or one of Parquet or Arrow files"
@@ -159,9 +157,13 @@ def data_files(path: Path) -> dict[str, list[str]]:
     """Parts the Parquet or Arrow files of a folder by the splits their names tell; all in ``"all"`` where none does.
 
     Raises:
-        InputError: Both kinds lie there, or only some names tell a split.
+        InputError: Both kinds lie there, several configurations do, or only some names tell a split.
     """
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES)
+    files = _stored(path)
+    folders = {file.parent.name for file in files}
+    if len(folders) > 1 and not all(SPLIT_IN_NAME.search(name.lower()) for name in folders):
+        got = f"files in {', '.join(sorted(folders))}"
+        raise InputError(f"the files of one dataset in {path}", got, "give one of its folders: each may be another one")
     if len({file.suffix for file in files}) > 1:
         raise InputError("files of one kind", f"Parquet and Arrow files in {path}", "give the folder of one of them")
     found: dict[str, list[str]] = {}
@@ -173,6 +175,17 @@ def data_files(path: Path) -> dict[str, list[str]]:
         got = f"{Path(found['all'][0]).name} beside {', '.join(sorted(set(found) - {'all'}))}"
         raise InputError(f"a split in the name of every file of {path}", got, "name or move the file after its split")
     return {name: found[name] for name in sorted(found, key=SPLITS.index)}
+
+
+def _stored(path: Path) -> list[Path]:
+    """Lists the Parquet or Arrow files of a folder and of those directly in it, sorted; a file is listed itself.
+
+    No deeper: this is asked of folders that hold millions of images, too.
+    """
+    if path.is_file():
+        return [path] if path.suffix in SUFFIXES else []
+    found = (file for pattern in ("*", "*/*") for suffix in SUFFIXES for file in path.glob(pattern + suffix))
+    return sorted(found)
 
 
 def _open_saved(place: HubPlace) -> dict[str, Any]:

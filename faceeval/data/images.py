@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from faceeval.data.cache import replacing
 from faceeval.data.crops import CROPS, Around, Crop, Cut, Square, crop_box
-from faceeval.data.decode import Blob, opened, to_rgb
+from faceeval.data.decode import Blob, opened, small_file, to_rgb, upright
 from faceeval.errors import InputError, OutputError
 
 __all__ = [
@@ -99,16 +99,11 @@ def read_images(
     crop_box(crop)
     check_size(size)
     images = np.empty((len(paths), 3, size, size), np.uint8)
-    kernel = _kernel() if len(paths) >= MANY else None
+    make = _quick() if len(paths) >= MANY else _slow
 
     def fill(start: int) -> None:
         for index in range(start, min(start + CHUNK, len(paths))):
-            box = None if boxes is None else boxes[index]
-            if kernel is None:
-                images[index] = read_image(paths[index], crop=crop, size=size, box=box)
-            else:
-                rgb, square = _open_square(paths[index], crop, box)
-                kernel(np.asarray(rgb), square, images[index])
+            make(paths[index], crop, None if boxes is None else boxes[index], images[index])
 
     starts = range(0, len(paths), CHUNK)
     workers = min(workers or min(8, os.cpu_count() or 1), max(1, len(starts)))
@@ -122,11 +117,43 @@ def read_images(
     return images
 
 
-def _kernel() -> Callable[[NDArray[np.uint8], tuple[int, int, int], NDArray[np.uint8]], None] | None:
-    """Returns what cuts and scales in a third of Pillow's time; None where it would not give the same pixels."""
+_Make = Callable[[Path | str | Blob, str, NDArray[np.float32] | None, NDArray[np.uint8]], None]
+
+
+def _slow(path: Path | str | Blob, crop: str, box: NDArray[np.float32] | None, out: NDArray[np.uint8]) -> None:
+    out[:] = read_image(path, crop=crop, size=out.shape[1], box=box)
+
+
+def _quick() -> _Make:
+    """Returns what reads as `read_image` does, in half the time, where it would give the same pixels."""
+    from faceeval.data.jpeg import fast_decoder, plain_size
     from faceeval.data.scaling import agrees_with_pillow, scale_square
 
-    return scale_square if agrees_with_pillow() else None
+    if not agrees_with_pillow():
+        return _slow
+    decode_jpeg = fast_decoder()
+
+    def make(path: Path | str | Blob, crop: str, box: NDArray[np.float32] | None, out: NDArray[np.uint8]) -> None:
+        source, name = _open(path)
+        data = source if isinstance(source, bytes) else _content(source)
+        size = plain_size(data) if decode_jpeg and data else None
+        pixels = decode_jpeg(data) if decode_jpeg and data and size else None
+        if size is None or pixels is None:
+            rgb, square = _open_square(Blob(name, lambda: data) if data else path, crop, box)
+            scale_square(rgb, square, out)
+        else:
+            _check_shape(name, size, crop, crop_box(crop))
+            scale_square(pixels, _square_of(name, size, crop, box), out)
+
+    return make
+
+
+def _content(path: Path) -> bytes | None:
+    """Returns what stands in a small file; of others, and where there is none, `_open_square` knows what to do."""
+    try:
+        return small_file(path)
+    except OSError:
+        return None
 
 
 def image_dimensions(path: Path | str | Blob) -> tuple[int, int]:
@@ -200,10 +227,16 @@ def _open_square(
     cut = crop_box(crop)
     source, name = _open(path)
     with opened(source, name, whole=True) as image:
-        ImageOps.exif_transpose(image, in_place=True)
+        upright(image)
         _check_shape(name, image.size, crop, cut)
         rgb = to_rgb(image, name)
-    return rgb, (0, 0, rgb.width) if cut is None else _square(name, cut, rgb.size, crop, box)
+    return rgb, _square_of(name, rgb.size, crop, box)
+
+
+def _square_of(name: str, shape: tuple[int, int], crop: str, box: NDArray[np.float32] | None) -> tuple[int, int, int]:
+    """Returns left, top and side of the square to cut, or the whole of a square image."""
+    cut = crop_box(crop)
+    return (0, 0, shape[0]) if cut is None else _square(name, cut, shape, crop, box)
 
 
 def _square(

