@@ -12,8 +12,8 @@ import json
 
 from faceeval.atomic import write_whole
 from faceeval.data.manifest import load_manifest, manifests_folder
-from faceeval.data.split_inputs import open_split_input
-from faceeval.data.splits import DIGESTS, SPLIT_RULES, make_split
+from faceeval.data.splits.inputs import open_split_input
+from faceeval.data.splits.rules import DIGESTS, SPLIT_RULES, make_split
 
 DATA = "procfaces"
 

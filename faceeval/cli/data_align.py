@@ -43,8 +43,8 @@ def align(
     if landmarks is not None and chosen:
         got = f"{chosen[0]} and --landmarks"
         raise InputError("options of the detector, or landmarks without it", got, "leave one of them out")
-    from faceeval.data.align_folder import AlignJob, align_images
-    from faceeval.data.align_record import ABSENT
+    from faceeval.data.landmarks.align_folder import AlignJob, align_images
+    from faceeval.data.landmarks.align_record import ABSENT
 
     usual = AlignJob(preset)
     job = AlignJob(

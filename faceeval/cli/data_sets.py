@@ -49,7 +49,7 @@ def build(
     A build that was stopped goes on where it was; one that is complete is checked, file by file.
     """
     from faceeval.benchmark import Benchmark
-    from faceeval.data.arrow_copy import build_copy
+    from faceeval.data.hub.arrow_copy import build_copy
     from faceeval.data.table import DATASETS, load_faces, part_name
 
     benchmark, row = Benchmark.load(name), DATASETS[part_name(name)[0]]

@@ -15,7 +15,7 @@ from faceeval.cli.data_sets import Root
 from faceeval.errors import InputError, OutputError, unknown_name
 
 if TYPE_CHECKING:
-    from faceeval.data.named_lists import Split
+    from faceeval.data.splits.named_lists import Split
 
 FILTERS = ("clusters", "score")
 
@@ -42,7 +42,7 @@ def split(
         _list_protocols()
         return
     made = _make(protocol, attr, name, root, out, count, filter_by, threshold, centroids)
-    from faceeval.data.splits import published
+    from faceeval.data.splits.rules import published
 
     # of another number or another filter, nothing is published
     usual = count is None and filter_by == "clusters" and centroids is None
@@ -64,9 +64,9 @@ def _make(
     centroids: Path | None,
 ) -> Split:
     """Checks all that can be checked before files are opened, then opens them and applies the rule."""
-    from faceeval.data.landmark_filter import THRESHOLD
-    from faceeval.data.split_inputs import open_split_input
-    from faceeval.data.splits import SPLIT_RULES, check_request, make_split
+    from faceeval.data.landmarks.filter import THRESHOLD
+    from faceeval.data.splits.inputs import open_split_input
+    from faceeval.data.splits.rules import SPLIT_RULES, check_request, make_split
 
     check_request(protocol, attr, count)
     filtering = filter_by != "clusters" or threshold is not None or centroids is not None
@@ -91,7 +91,7 @@ def _make(
 
 
 def _list_protocols() -> None:
-    from faceeval.data.splits import SPLIT_RULES
+    from faceeval.data.splits.rules import SPLIT_RULES
 
     rows = [
         (name, ", ".join(rule.choices) or "-", rule.printed, rule.ours) for name, rule in sorted(SPLIT_RULES.items())

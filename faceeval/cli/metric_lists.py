@@ -41,9 +41,9 @@ def verification(
     Example: faceeval metric verification embeddings.npz pairs.txt
     """
     began, notes = time.perf_counter(), list[str]()
+    from faceeval.data.labels.pair_table import read_pair_table
+    from faceeval.data.labels.pairs import pair_rows, read_pairs
     from faceeval.data.npz import StoredStatistics, read_npz
-    from faceeval.data.pair_table import read_pair_table
-    from faceeval.data.pairs import pair_rows, read_pairs
     from faceeval.metrics.verification import verify_embeddings
 
     wanted = read_pair_table(pairs) if pairs.suffix.lower() == ".csv" else read_pairs(pairs)
@@ -91,7 +91,7 @@ def study(
     Example: faceeval metric study ranks.csv
     """
     began, notes = time.perf_counter(), list[str]()
-    from faceeval.data.rank_sheet import read_ranks
+    from faceeval.data.labels.rank_sheet import read_ranks
     from faceeval.metrics.study import study_summary
 
     sheet = read_ranks(ranks)

@@ -15,13 +15,13 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from faceeval.data.containers.packed import Packed
 from faceeval.data.decode import Blob
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
 from faceeval.data.images import FILTER, Around, Crop, Cut, check_size, crop_box, read_images
 from faceeval.data.listing import Listing
 from faceeval.data.opening import Opening
-from faceeval.data.packed import Packed
 from faceeval.errors import InputError, MissingFileError
 
 COLUMNS = ("identities", "pose", "expression", "valence_arousal", "landmarks", "landmarks68", "clips")

@@ -83,7 +83,7 @@ def open_images(path: Path | str, *, column: str | None = None, split: str | Non
     path = Path(path)
     if path.is_dir():
         if any((path / name).is_file() for name in DATASET_FILES):
-            from faceeval.data.saved_dataset import open_dataset
+            from faceeval.data.hub.saved_dataset import open_dataset
 
             return open_dataset(path, column, split)
         return _open_folder(path)

@@ -129,7 +129,7 @@ def load_faces(
     faces = reader_of(base).load(root_of(name, root), split, opening)
     if not (from_copy and DATASETS[base].needs_root):
         return faces
-    from faceeval.data.arrow_copy import with_copy
+    from faceeval.data.hub.arrow_copy import with_copy
 
     return with_copy(faces)
 

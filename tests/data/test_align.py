@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage.transform import SimilarityTransform
 
-from faceeval.data.align import PRESETS, AroundBox, ToPoints, align_face, preset_at, warp
-from faceeval.data.similarity import (
+from faceeval.data.landmarks.align import PRESETS, AroundBox, ToPoints, align_face, preset_at, warp
+from faceeval.data.landmarks.similarity import (
     ARCFACE,
     FLAT,
     MIRRORED,

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import faceeval.data.align_folder as align_folder
+import faceeval.data.landmarks.align_folder as align_folder
 from faceeval.cli import main
-from faceeval.data.align import align_face, preset_at
-from faceeval.data.align_folder import NO_FACE, NO_LANDMARKS, AlignCounts, AlignJob, align_images
-from faceeval.data.landmark_files import COLUMNS, read_landmarks
-from faceeval.data.similarity import ARCFACE
+from faceeval.data.landmarks.align import align_face, preset_at
+from faceeval.data.landmarks.align_folder import NO_FACE, NO_LANDMARKS, AlignCounts, AlignJob, align_images
+from faceeval.data.landmarks.files import COLUMNS, read_landmarks
+from faceeval.data.landmarks.similarity import ARCFACE
 from faceeval.errors import InputError, MissingFileError, OutputError, UnknownNameError
 
 NAMES = ("a.jpg", "b/c.PNG", "b/d e.png", "f.png")

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 import datasets
 from faceeval.cli import app
-from faceeval.data import arrow_copy
-from faceeval.data.arrow_copy import build_copy, place_of, with_copy
 from faceeval.data.faces import FaceSet
-from faceeval.data.mapped_images import MappedImages
+from faceeval.data.hub import arrow_copy
+from faceeval.data.hub.arrow_copy import build_copy, place_of, with_copy
+from faceeval.data.hub.mapped_images import MappedImages
 from faceeval.data.table import load_faces
 from faceeval.errors import InputError, OutputError
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from faceeval.data.bin_pairs import read_bin_pairs
+from faceeval.data.containers.bin_pairs import read_bin_pairs
 from faceeval.errors import InputError, MissingFileError
 
 IMAGES = [b"\xff\xd8 one", b"\x00two\xed", b"three", b""]

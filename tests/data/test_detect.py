@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceeval.data.detect import Detector, Faces, choose_face, find_faces, load_detector
+from faceeval.data.landmarks.detect import Detector, Faces, choose_face, find_faces, load_detector
 from faceeval.data.procfaces.population import sample_factors
 from faceeval.data.procfaces.render import render
 from faceeval.errors import CheckpointError, InputError, UnknownNameError
@@ -80,7 +80,7 @@ def test_nothing_is_found_where_nothing_can_be(detector: Detector) -> None:
 def test_large_images_are_scaled_down_and_their_faces_back(
     detector: Detector, pictures: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faceeval.data.detect.MAX_SIDE", SIZE)
+    monkeypatch.setattr("faceeval.data.landmarks.detect.MAX_SIDE", SIZE)
     twice = pictures[0][:1].repeat(2, axis=2).repeat(2, axis=3)
     faces, plain = find_faces(detector, twice)[0], find_faces(detector, pictures[0][:1])[0]
     assert np.allclose(faces.boxes, plain.boxes * 2, atol=1e-3)

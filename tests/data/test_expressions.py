@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceeval.data.expressions import EXPRESSIONS, affectnet_codes, expression_code, split_off
+from faceeval.data.labels.expressions import EXPRESSIONS, affectnet_codes, expression_code, split_off
 from faceeval.errors import InputError, UnknownNameError
 from faceeval.metrics.expression import EXPRESSIONS as MEASURED
 

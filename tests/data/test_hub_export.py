@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import datasets
-from faceeval.data.expressions import EXPRESSIONS
 from faceeval.data.faces import FaceSet
-from faceeval.data.hub_export import write_hub
+from faceeval.data.hub.export import write_hub
+from faceeval.data.labels.expressions import EXPRESSIONS
 from faceeval.data.table import load_faces
 from faceeval.errors import InputError, OutputError
 

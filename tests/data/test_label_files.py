@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceeval.data import label_files
-from faceeval.data.label_files import read_label_file, rows_of
+from faceeval.data.labels import label_files
+from faceeval.data.labels.label_files import read_label_file, rows_of
 from faceeval.errors import InputError, MissingFileError
 
 ROWS = "000001.jpg -1  1\n000002.jpg  1 -1\n"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceeval.data.faces import FaceSet
-from faceeval.data.landmark_filter import (
+from faceeval.data.landmarks.filter import (
     CLUSTERS,
     DROPPED,
     dropped_clusters,
@@ -27,7 +27,7 @@ from faceeval.data.landmark_filter import (
     yaw_asymmetry,
 )
 from faceeval.data.manifest import manifests_folder
-from faceeval.data.split_inputs import CENTROIDS
+from faceeval.data.splits.inputs import CENTROIDS
 from faceeval.errors import InputError, MissingFileError
 
 few = settings(max_examples=40, deadline=None)
@@ -127,7 +127,7 @@ def test_ties_go_to_the_first() -> None:
 SCRIPT = """
 import sys, numpy as np
 from pathlib import Path
-from faceeval.data.landmark_filter import *
+from faceeval.data.landmarks.filter import *
 rng = np.random.default_rng(1)
 points = (rng.normal(0, 9, (400, 10)) + np.arange(10) * 20).reshape(-1, 5, 2)
 names = [f"{n:06d}.jpg" for n in range(400)]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceeval.data.faces import FaceSet
-from faceeval.data.landmark_masks import (
+from faceeval.data.landmarks.masks import (
     BEYOND_LANDMARKS,
     ELLIPSES,
     HULLS,

@@ -12,12 +12,12 @@ from celeba_writer import smooth_image
 from PIL import Image
 
 from faceeval.data import check
+from faceeval.data.containers.packed import Packed
 from faceeval.data.crops import Around
 from faceeval.data.decode import Blob
 from faceeval.data.images import image_dimensions, read_image, read_images
 from faceeval.data.manifest import load_manifest
 from faceeval.data.opening import Opening
-from faceeval.data.packed import Packed
 from faceeval.data.records import Records, face_set
 from faceeval.errors import InputError, MissingFileError
 

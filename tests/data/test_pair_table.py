@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faceeval.data.pair_table import read_pair_table
+from faceeval.data.labels.pair_table import read_pair_table
 from faceeval.errors import InputError, MissingFileError
 
 

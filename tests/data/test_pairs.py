@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceeval.data.pairs import pair_rows, read_pairs
+from faceeval.data.labels.pairs import pair_rows, read_pairs
 from faceeval.errors import InputError, MissingFileError
 
 SMALL = "2\t1\nJane_Roe\t1\t4\nJane_Roe\t2\tJohn-Paul_Doe\t10\nAnn\t3\t1\nAnn\t1\tBo\t1\n"

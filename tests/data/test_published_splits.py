@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from faceeval.data.editing_splits import DIAT_TASKS
 from faceeval.data.manifest import load_manifest, manifests_folder
-from faceeval.data.named_lists import SplitInput
 from faceeval.data.procfaces import standard
-from faceeval.data.split_inputs import _unrendered, open_split_input
-from faceeval.data.splits import DIGESTS, SPLIT_RULES, make_split, published
+from faceeval.data.splits.editing import DIAT_TASKS
+from faceeval.data.splits.inputs import _unrendered, open_split_input
+from faceeval.data.splits.named_lists import SplitInput
+from faceeval.data.splits.rules import DIGESTS, SPLIT_RULES, make_split, published
 from faceeval.errors import InputError
 
 WITHOUT_LANDMARKS = [name for name, rule in SPLIT_RULES.items() if not rule.landmarks]
@@ -69,7 +69,7 @@ def test_every_split_that_procfaces_serves_is_published() -> None:
 
 
 def test_a_damaged_file_of_digests_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faceeval.data.splits.manifests_folder", lambda: tmp_path)
+    monkeypatch.setattr("faceeval.data.splits.rules.manifests_folder", lambda: tmp_path)
     (tmp_path / "mine").mkdir()
     for content in ("{", "{}", '{"splits": {"fai/Young": {"positives": 3}}}', "[]"):
         (tmp_path / "mine" / DIGESTS).write_text(content)

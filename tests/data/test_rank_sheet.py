@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceeval.data.rank_sheet import read_ranks
+from faceeval.data.labels.rank_sheet import read_ranks
 from faceeval.errors import InputError, MissingFileError
 
 

@@ -12,8 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rec_writer import MAGIC, frame, payload, write_insightface, write_records
 
-from faceeval.data.record_people import record_findings, record_images
-from faceeval.data.recordio import Property, image_of, open_record_file, parse_record, read_property, read_record_list
+from faceeval.data.containers.record_people import record_findings, record_images
+from faceeval.data.containers.recordio import (
+    Property,
+    image_of,
+    open_record_file,
+    parse_record,
+    read_property,
+    read_record_list,
+)
 from faceeval.data.records import Records
 from faceeval.errors import InputError, MissingFileError
 

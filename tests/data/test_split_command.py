@@ -14,11 +14,11 @@ import pytest
 from celeba_writer import FakeCelebA, write_tables
 
 from faceeval.cli import main
-from faceeval.data import split_inputs
-from faceeval.data.landmark_filter import hidden_by_cluster, read_centroids, write_centroids
+from faceeval.data.landmarks.filter import hidden_by_cluster, read_centroids, write_centroids
 from faceeval.data.selection import fai_split, select
-from faceeval.data.split_inputs import open_split_input
-from faceeval.data.splits import SPLIT_RULES, make_split
+from faceeval.data.splits import inputs as split_inputs
+from faceeval.data.splits.inputs import open_split_input
+from faceeval.data.splits.rules import SPLIT_RULES, make_split
 from faceeval.data.table import load_faces
 from faceeval.errors import InputError, MissingFileError
 
@@ -120,7 +120,7 @@ def test_published_lists_are_recognised(run: Run) -> None:
 
 
 def test_other_lists_than_the_published_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faceeval.data.splits.published", lambda data, key: {"gallery": "0" * 64})
+    monkeypatch.setattr("faceeval.data.splits.rules.published", lambda data, key: {"gallery": "0" * 64})
     _, out, err = run("ipgan/ident")
     assert "NO" in out
     assert "not the published lists" in err

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceeval.data.editing_splits import DIAT_TASKS, MAAE_CHAINS, maae_chain
 from faceeval.data.faces import FaceSet
-from faceeval.data.named_lists import NamedList, SplitInput
-from faceeval.data.pairs import FacePairs
+from faceeval.data.labels.pairs import FacePairs
 from faceeval.data.selection import fai_split, names_sha256, select
-from faceeval.data.splits import SPLIT_RULES, make_split
+from faceeval.data.splits.editing import DIAT_TASKS, MAAE_CHAINS, maae_chain
+from faceeval.data.splits.named_lists import NamedList, SplitInput
+from faceeval.data.splits.rules import SPLIT_RULES, make_split
 from faceeval.errors import InputError, UnknownNameError
 
 few = settings(max_examples=25, deadline=None)

@@ -19,7 +19,7 @@ from faceeval.data.dialects.lfw import VerificationPairs, pair_lists, view1, vie
 from faceeval.data.dialects.msceleb import gallery_and_queries
 from faceeval.data.dialects.multipie import condition_rows
 from faceeval.data.faces import FaceSet
-from faceeval.data.pairs import pair_rows
+from faceeval.data.labels.pairs import pair_rows
 from faceeval.errors import InputError
 
 

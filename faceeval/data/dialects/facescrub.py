@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from faceeval.data.dialects.people import rows_of_names, view
 from faceeval.data.faces import FaceSet
-from faceeval.data.named_lists import SplitInput
-from faceeval.data.people_splits import ipgan_leak
 from faceeval.data.procfaces import standard
+from faceeval.data.splits.named_lists import SplitInput
+from faceeval.data.splits.people import ipgan_leak
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ def load(
 
 
 def halves(faces: FaceSet) -> Halves:
-    """Parts each person's images by the rule `faceeval.data.people_splits.ipgan_leak`.
+    """Parts each person's images by the rule `faceeval.data.splits.people.ipgan_leak`.
 
     Args:
         faces: A set that knows the people; those with a single image are in neither part.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from faceeval.data.dialects.people import in_hash_order, people_in_hash_order, rows_of_people, view
 from faceeval.data.faces import FaceSet
-from faceeval.data.pairs import FacePairs
+from faceeval.data.labels.pairs import FacePairs
 from faceeval.data.procfaces import standard
 from faceeval.data.selection import select
 from faceeval.errors import InputError

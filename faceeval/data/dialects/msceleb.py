@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from faceeval.data.dialects.people import column_of, rows_of_names, view
 from faceeval.data.faces import FaceSet
-from faceeval.data.named_lists import SplitInput
-from faceeval.data.people_splits import ipgan_ident
 from faceeval.data.procfaces import standard
+from faceeval.data.splits.named_lists import SplitInput
+from faceeval.data.splits.people import ipgan_ident
 
 PEOPLE = 10_000
 
@@ -52,7 +52,7 @@ def load(
 
 
 def gallery_and_queries(faces: FaceSet, people: int = PEOPLE) -> GalleryQueries:
-    """Chooses gallery and queries by the rule `faceeval.data.people_splits.ipgan_ident`.
+    """Chooses gallery and queries by the rule `faceeval.data.splits.people.ipgan_ident`.
 
     Args:
         faces: A set that knows the people. On ``procfaces:msceleb`` the choice is the same as on ``procfaces``.

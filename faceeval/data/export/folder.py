@@ -11,7 +11,7 @@ from typing import Any
 from faceeval.data.export.encode import Encoding, write_images
 from faceeval.data.export.rows import Rows
 from faceeval.data.folder import stem
-from faceeval.data.own_labels import GROUPS
+from faceeval.data.labels.own_labels import GROUPS
 
 
 def write(rows: Rows, folder: Path, encoding: Encoding) -> list[str]:

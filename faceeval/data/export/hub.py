@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A Hugging Face dataset, written by `faceeval.data.hub_export`; its images are PNG always."""
+"""A Hugging Face dataset, written by `faceeval.data.hub.export`; its images are PNG always."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faceeval.data.export.encode import Encoding
 from faceeval.data.export.rows import Rows
-from faceeval.data.hub_export import write_hub
+from faceeval.data.hub.export import write_hub
 
 
 def write(rows: Rows, folder: Path, encoding: Encoding) -> list[str]:

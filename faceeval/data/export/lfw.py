@@ -17,7 +17,7 @@ from faceeval.data.export.encode import Encoding, write_images, write_lines
 from faceeval.data.export.rows import Rows, number_within
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import stem
-from faceeval.data.pairs import FacePairs, image_name
+from faceeval.data.labels.pairs import FacePairs, image_name
 
 IMAGES = "lfw"
 PART = {"train": "DevTrain", "test": "DevTest"}

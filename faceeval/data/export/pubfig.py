@@ -12,7 +12,7 @@ from faceeval.data.export.encode import Encoding, write_images, write_lines
 from faceeval.data.export.face_box import face_box
 from faceeval.data.export.rows import Rows, number_within
 from faceeval.data.folder import stem
-from faceeval.data.pairs import image_name
+from faceeval.data.labels.pairs import image_name
 
 PARTS = {"train": "dev", "test": "eval"}
 URLS = ("person", "imagenum", "url", "rect", "md5sum")

@@ -16,13 +16,13 @@ from typing import Literal
 
 import numpy as np
 
-from faceeval.data.affectnet_csv import read_list
-from faceeval.data.affectnet_npy import read_annotations
 from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
 from faceeval.data.images import Around, check_size, crop_box
+from faceeval.data.labels.affectnet_csv import read_list
+from faceeval.data.labels.affectnet_npy import read_annotations
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate

@@ -18,7 +18,7 @@ from faceeval.data.check import check_copy
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import by_stem, image_names, quote_some
 from faceeval.data.images import Crop, check_size, crop_box
-from faceeval.data.label_files import LabelTable, read_label_file, rows_of
+from faceeval.data.labels.label_files import LabelTable, read_label_file, rows_of
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate

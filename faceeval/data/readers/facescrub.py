@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from faceeval.atomic import write_whole
 from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
-from faceeval.data.delimited import columns_of, read_rows, wrong
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import image_names, quote_some, stem
 from faceeval.data.images import Around, Square, check_size, crop_box
+from faceeval.data.labels.delimited import columns_of, read_rows, wrong
 from faceeval.data.manifest import BLOCK, Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate, number_people

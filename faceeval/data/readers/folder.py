@@ -2,7 +2,7 @@
 """A plain folder of images, with or without a file ``labels.csv`` that says what is known of them.
 
 Images lie in the folder or in folders inside it, in any size and format. What the label file may hold, and by which
-names, is in `faceeval.data.own_labels`.
+names, is in `faceeval.data.labels.own_labels`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from faceeval.data.check import check_copy
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
 from faceeval.data.images import Square, check_size, crop_box
+from faceeval.data.labels.own_labels import OwnLabels, label_by_folder, read_own_labels
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
-from faceeval.data.own_labels import OwnLabels, label_by_folder, read_own_labels
 from faceeval.data.records import Records, face_set, locate
 from faceeval.data.sizes import with_sizes
 from faceeval.data.sources import open_images

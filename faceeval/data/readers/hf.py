@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Hugging Face datasets: ``--data hf:NAME_OR_PATH``. Nothing is downloaded.
 
-See `faceeval.data.hub_sources` for what NAME_OR_PATH may be, and `faceeval.data.hub_labels` for what columns become.
+See `faceeval.data.hub.sources` for what NAME_OR_PATH may be, and `faceeval.data.hub.labels` for what columns become.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
-from faceeval.data.hub_images import AT_ONCE, HubImages
-from faceeval.data.hub_labels import HubLabels, image_column, read_labels, wanted_columns
-from faceeval.data.hub_sources import (
+from faceeval.data.hub.images import AT_ONCE, HubImages
+from faceeval.data.hub.labels import HubLabels, image_column, read_labels, wanted_columns
+from faceeval.data.hub.sources import (
     ALIASES,
     SPLITS,
     HubPlace,
@@ -63,7 +63,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
     """Opens one split; images are read when they are asked for.
 
     Args:
-        root: What stands after ``hf:``; see `faceeval.data.hub_sources`.
+        root: What stands after ``hf:``; see `faceeval.data.hub.sources`.
         split: ``"train"``, ``"validation"``, ``"test"``, or ``"all"`` for a dataset without splits.
         opening: Size, crop, and what columns hold.
 

@@ -19,9 +19,9 @@ from faceeval.data.check import check_copy
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import image_names, quote_some, stem
 from faceeval.data.images import check_size, crop_box
+from faceeval.data.labels.pairs import FacePairs, image_name, read_pairs, read_people
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
-from faceeval.data.pairs import FacePairs, image_name, read_pairs, read_people
 from faceeval.data.records import Records, face_set, locate, number_people
 from faceeval.errors import InputError, MissingFileError, unknown_name
 
@@ -73,7 +73,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
 
     Returns:
         The faces by person and number. Names are ``NAME/NAME_0001.jpg`` whatever the suffix of the file, as lists of
-        pairs have them, see `faceeval.data.pairs.pair_rows`.
+        pairs have them, see `faceeval.data.labels.pairs.pair_rows`.
 
     Raises:
         MissingFileError: The folder, a list or an image is not there.

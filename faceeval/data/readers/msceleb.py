@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceeval.data.check import check_copy
+from faceeval.data.containers.packed import Packed
+from faceeval.data.containers.record_people import record_findings, record_images
+from faceeval.data.containers.tsv_index import index_tsv, tsv_image
 from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
 from faceeval.data.images import check_size, crop_box
+from faceeval.data.labels.person_folders import cleaned_list, folder_records, keep_listed
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
-from faceeval.data.packed import Packed
-from faceeval.data.person_folders import cleaned_list, folder_records, keep_listed
-from faceeval.data.record_people import record_findings, record_images
 from faceeval.data.records import Records, face_set, number_people
-from faceeval.data.tsv_index import index_tsv, tsv_image
 from faceeval.errors import InputError, unknown_name
 
 NAME = "msceleb"

@@ -19,11 +19,11 @@ from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
 from faceeval.data.images import check_size, crop_box
+from faceeval.data.labels.url_lists import UrlList, read_attributes, read_names, read_url_list
 from faceeval.data.manifest import Finding, Manifest, checksum
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate, number_people
 from faceeval.data.sizes import with_sizes
-from faceeval.data.url_lists import UrlList, read_attributes, read_names, read_url_list
 from faceeval.errors import InputError, MissingFileError, unknown_name
 
 NAME = "pubfig"

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
-from faceeval.data.delimited import columns_of, wrong
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
 from faceeval.data.images import check_size, crop_box
-from faceeval.data.label_files import HEAD, check_text, read_label_file, rows_of
+from faceeval.data.labels.delimited import columns_of, wrong
+from faceeval.data.labels.label_files import HEAD, check_text, read_label_file, rows_of
+from faceeval.data.labels.person_folders import folder_records, match_list, read_path_list
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
-from faceeval.data.person_folders import folder_records, match_list, read_path_list
 from faceeval.data.records import Records, face_set
 from faceeval.errors import InputError, MissingFileError, unknown_name
 

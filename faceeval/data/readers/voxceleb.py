@@ -18,10 +18,10 @@ import numpy as np
 
 from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
-from faceeval.data.delimited import columns_of, read_rows, wrong
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import by_stem, image_names, quote_some
 from faceeval.data.images import check_size, crop_box
+from faceeval.data.labels.delimited import columns_of, read_rows, wrong
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, number_people

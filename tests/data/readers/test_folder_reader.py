@@ -17,11 +17,11 @@ from PIL import Image
 
 from faceeval.cli import main
 from faceeval.cli.faces import parse_columns
-from faceeval.data import label_csv
 from faceeval.data.faces import FaceSet
+from faceeval.data.labels import label_csv
+from faceeval.data.labels.own_labels import read_own_labels
 from faceeval.data.manifest import load_manifest, verify
 from faceeval.data.opening import Opening
-from faceeval.data.own_labels import read_own_labels
 from faceeval.data.readers import folder
 from faceeval.data.table import load_faces
 from faceeval.errors import InputError, MissingFileError, UnknownNameError

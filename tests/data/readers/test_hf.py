@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 import datasets
 from datasets import ClassLabel, Value
 from faceeval.data.decode import Blob
-from faceeval.data.expressions import EXPRESSIONS
 from faceeval.data.faces import FaceSet
-from faceeval.data.hub_labels import read_labels, wanted_columns
+from faceeval.data.hub.labels import read_labels, wanted_columns
 from faceeval.data.images import read_image
+from faceeval.data.labels.expressions import EXPRESSIONS
 from faceeval.data.manifest import verify
 from faceeval.data.readers import hf
 from faceeval.data.table import load_faces

@@ -13,9 +13,9 @@ from lfw_writer import LAYOUTS, TRAIN, FakeLfw, picture, write_lfw
 from PIL import Image
 
 from faceeval.data.faces import FaceSet
+from faceeval.data.labels.pairs import pair_rows, read_people
 from faceeval.data.manifest import Manifest, checksum, load_manifest
 from faceeval.data.opening import Opening
-from faceeval.data.pairs import pair_rows, read_people
 from faceeval.data.readers import lfw
 from faceeval.data.table import load_faces
 from faceeval.errors import InputError, MissingFileError, UnknownNameError

@@ -14,13 +14,13 @@ import pytest
 from rec_writer import write_insightface
 from small_photos import assert_equal_faces, photo
 
-from faceeval.data import tsv_index
 from faceeval.data.cache import cache_dir
+from faceeval.data.containers import tsv_index
+from faceeval.data.containers.tsv_index import index_tsv, tsv_image
 from faceeval.data.faces import FaceSet
 from faceeval.data.manifest import load_manifest
 from faceeval.data.opening import Opening
 from faceeval.data.readers.msceleb import check, find_files, load
-from faceeval.data.tsv_index import index_tsv, tsv_image
 from faceeval.errors import InputError, MissingFileError, UnknownNameError
 
 # MID, rank, face ID; in the order of a table, which is no order

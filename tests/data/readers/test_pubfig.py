@@ -12,10 +12,10 @@ from PIL import Image
 from pubfig_writer import IMAGES, RECT, FakePubFig, picture, write_pubfig
 
 from faceeval.data.faces import FaceSet
+from faceeval.data.labels.url_lists import attribute_name
 from faceeval.data.manifest import Manifest, load_manifest
 from faceeval.data.opening import Opening
 from faceeval.data.readers import pubfig
-from faceeval.data.url_lists import attribute_name
 from faceeval.errors import InputError, MissingFileError, UnknownNameError
 from faceeval.names import CELEBA_ATTRIBUTES
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from faceeval.data.editing_splits import DIAT_TASKS, FAI_ATTRIBUTES, MAAE_CHAINS, diat, fai, maae
 from faceeval.data.manifest import manifests_folder
-from faceeval.data.named_lists import NamedList, Split, SplitInput
-from faceeval.data.people_splits import (
+from faceeval.data.splits.editing import DIAT_TASKS, FAI_ATTRIBUTES, MAAE_CHAINS, diat, fai, maae
+from faceeval.data.splits.named_lists import NamedList, Split, SplitInput
+from faceeval.data.splits.people import (
     DEV_TEST,
     DEV_TRAIN,
     VIEW_2,
@@ -146,7 +146,7 @@ def make_split(protocol: str, given: SplitInput, attribute: str = "", count: int
 
     Args:
         protocol: A key of SPLIT_RULES.
-        given: The data; see `faceeval.data.split_inputs.open_split_input`.
+        given: The data; see `faceeval.data.splits.inputs.open_split_input`.
         attribute: The attribute, or for ``diat`` the task, in any spelling; empty where the protocol takes none.
         count: Instead of the rule's number; lists are then not the published ones.
 
@@ -199,7 +199,7 @@ def published(data: str, key: str) -> Mapping[str, str]:
 
     Args:
         data: The dataset.
-        key: See `faceeval.data.named_lists.Split`.
+        key: See `faceeval.data.splits.named_lists.Split`.
 
     Raises:
         InputError: The file is damaged.

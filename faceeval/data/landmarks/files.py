@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.delimited import wrong
 from faceeval.data.folder import quote_some, stem
-from faceeval.data.label_files import HEAD, check_text, read_label_file
+from faceeval.data.labels.delimited import wrong
+from faceeval.data.labels.label_files import HEAD, check_text, read_label_file
 from faceeval.errors import InputError, MissingFileError
 
 COLUMNS = (

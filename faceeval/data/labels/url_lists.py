@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.delimited import columns_of, read_rows, wrong
-from faceeval.data.pairs import image_name
+from faceeval.data.labels.delimited import columns_of, read_rows, wrong
+from faceeval.data.labels.pairs import image_name
 
 FIELDS = ("person", "imagenum", "url", "rect", "md5sum")  # in files without a line that names them
 MD5 = re.compile("[0-9a-f]{32}")

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.expressions import check_labels, split_off
 from faceeval.data.folder import by_stem, image_names, quote_some
+from faceeval.data.labels.expressions import check_labels, split_off
 from faceeval.data.opening import Progress
 from faceeval.data.records import Records
 from faceeval.errors import InputError, MissingFileError

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceeval.atomic import write_whole
-from faceeval.data.landmark_files import COLUMNS
+from faceeval.data.landmarks.files import COLUMNS
 from faceeval.errors import OutputError
 
 RECORD, LANDMARKS, ABSENT = "align.json", "landmarks.csv", "not-found.csv"

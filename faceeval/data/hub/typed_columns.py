@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The columns of a `FaceSet` as features of Hugging Face ``datasets``, named as `faceeval.data.hub_labels` knows them.
+"""The columns of a `FaceSet` as features of Hugging Face ``datasets``, named as `faceeval.data.hub.labels` knows them.
 
 A column nobody knows is not written.
 """
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.expressions import EXPRESSIONS
 from faceeval.data.faces import FaceSet
+from faceeval.data.labels.expressions import EXPRESSIONS
 
 # column -> field of FaceSet; each row holds float32 of the shape the field has
 FLOATS = {

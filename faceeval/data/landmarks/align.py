@@ -17,7 +17,15 @@ from PIL import Image
 
 from faceeval.data.decode import MAX_PIXELS
 from faceeval.data.images import check_size
-from faceeval.data.similarity import ARCFACE, F64, Points, fit_similarity, invert, landmark_faults, move_points
+from faceeval.data.landmarks.similarity import (
+    ARCFACE,
+    F64,
+    Points,
+    fit_similarity,
+    invert,
+    landmark_faults,
+    move_points,
+)
 from faceeval.errors import InputError, unknown_name
 
 ALIGN_VERSION = 1  # goes up when the same image and landmarks give another picture

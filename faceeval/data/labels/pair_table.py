@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceeval.data.pairs import FacePairs
+from faceeval.data.labels.pairs import FacePairs
 from faceeval.errors import InputError, MissingFileError
 
 COLUMNS = ("first", "second", "same")

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from faceeval.data.faces import FaceSet
-from faceeval.data.named_lists import NamedList, Split, SplitInput
 from faceeval.data.selection import fai_split, select
+from faceeval.data.splits.named_lists import NamedList, Split, SplitInput
 from faceeval.errors import InputError, unknown_name
 
 FAI_ATTRIBUTES = ("Eyeglasses", "Mouth_Slightly_Open", "No_Beard", "Young", "Male")

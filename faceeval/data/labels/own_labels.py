@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.delimited import wrong
-from faceeval.data.expressions import EXPRESSIONS, expression_code
-from faceeval.data.label_csv import CsvColumns, read_columns, read_header
+from faceeval.data.labels.delimited import wrong
+from faceeval.data.labels.expressions import EXPRESSIONS, expression_code
+from faceeval.data.labels.label_csv import CsvColumns, read_columns, read_header
 from faceeval.data.records import Records, number_people
 from faceeval.errors import InputError, MissingFileError
 from faceeval.names import CELEBA_ATTRIBUTES

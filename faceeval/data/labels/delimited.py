@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from faceeval.data.label_files import HEAD, check_text
+from faceeval.data.labels.label_files import HEAD, check_text
 from faceeval.errors import InputError, MissingFileError
 
 

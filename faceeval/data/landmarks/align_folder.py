@@ -17,14 +17,14 @@ import PIL
 from numpy.typing import NDArray
 
 from faceeval import __version__
-from faceeval.data.align import ALIGN_VERSION, AroundBox, Preset, align_face, preset_at
-from faceeval.data.align_record import UNREADABLE, AlignState, open_state
-from faceeval.data.detect import CHOICES, MIN_FACE, PACKAGE, THRESHOLD, choose_face, find_faces, load_detector
 from faceeval.data.folder import quote_some, stem
 from faceeval.data.images import write_png
-from faceeval.data.landmark_files import LandmarkTable, read_landmarks
+from faceeval.data.landmarks.align import ALIGN_VERSION, AroundBox, Preset, align_face, preset_at
+from faceeval.data.landmarks.align_record import UNREADABLE, AlignState, open_state
+from faceeval.data.landmarks.detect import CHOICES, MIN_FACE, PACKAGE, THRESHOLD, choose_face, find_faces, load_detector
+from faceeval.data.landmarks.files import LandmarkTable, read_landmarks
+from faceeval.data.landmarks.similarity import F64, MIRRORED, landmark_faults
 from faceeval.data.opening import Progress
-from faceeval.data.similarity import F64, MIRRORED, landmark_faults
 from faceeval.data.sources import ImageSource, batches, open_images
 from faceeval.errors import FaceevalError, InputError, unknown_name
 
@@ -37,9 +37,9 @@ class AlignJob:
     """How images are aligned.
 
     Attributes:
-        preset: A key of `faceeval.data.align.PRESETS`.
+        preset: A key of `faceeval.data.landmarks.align.PRESETS`.
         size: Width of the results; None takes the preset's own.
-        choose: Which face of an image with several: one of `faceeval.data.detect.CHOICES`.
+        choose: Which face of an image with several: one of `faceeval.data.landmarks.detect.CHOICES`.
         threshold: Least probability of a face.
         min_face: Side of the smallest face looked for, in pixels.
         landmarks: A file of five landmarks per image; None looks for faces.
@@ -91,8 +91,8 @@ def align_images(path: Path | str, folder: Path | str, job: AlignJob, progress: 
     """Aligns every image of a source into a folder, as PNG of the same name below it.
 
     What an earlier run wrote there is left alone. Stopped at any time, the folder holds whole files only, and the next
-    run goes on; its pictures do not depend on where it was stopped. `faceeval.data.align_record` says what lies beside
-    the images.
+    run goes on; its pictures do not depend on where it was stopped. `faceeval.data.landmarks.align_record` says what
+    lies beside the images.
 
     Args:
         path: A folder of images with all folders inside it, a zip file of images, or a saved dataset.

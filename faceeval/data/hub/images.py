@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceeval.data.decode import Blob
-from faceeval.data.hub_sources import is_stream
+from faceeval.data.hub.sources import is_stream
 from faceeval.data.images import image_dimensions, read_images
 from faceeval.errors import InputError
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceeval.data.faces import FaceSet
-from faceeval.data.pairs import FacePairs
+from faceeval.data.labels.pairs import FacePairs
 from faceeval.data.selection import names_sha256
 from faceeval.errors import InputError
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from faceeval.data.cache import cache_dir
 from faceeval.data.faces import FaceSet
-from faceeval.data.landmark_filter import (
+from faceeval.data.labels.pairs import FacePairs
+from faceeval.data.landmarks.filter import (
     THRESHOLD,
     fit_centroids,
     frame_landmarks,
@@ -25,10 +26,9 @@ from faceeval.data.landmark_filter import (
     write_centroids,
 )
 from faceeval.data.manifest import load_manifest, manifests_folder
-from faceeval.data.named_lists import SplitInput
 from faceeval.data.opening import Progress
-from faceeval.data.pairs import FacePairs
-from faceeval.data.splits import SPLIT_RULES
+from faceeval.data.splits.named_lists import SplitInput
+from faceeval.data.splits.rules import SPLIT_RULES
 from faceeval.data.table import load_faces, part_name, root_of
 from faceeval.errors import InputError, UnknownNameError
 
@@ -51,7 +51,7 @@ def open_split_input(
     """Opens what a protocol needs of a dataset.
 
     Args:
-        protocol: A key of `faceeval.data.splits.SPLIT_RULES`.
+        protocol: A key of `faceeval.data.splits.rules.SPLIT_RULES`.
         data: Name of the dataset, as in `faceeval.data.table.load_faces`.
         root: Folder of the user's copy.
         filter_by: How DIAT's filter tells hidden faces: ``"clusters"`` as the paper, or ``"score"``, without any.

@@ -15,9 +15,9 @@ from PIL import Image
 
 from faceeval.atomic import new_folder
 from faceeval.data.faces import FaceSet
-from faceeval.data.hub_sources import require_datasets
+from faceeval.data.hub.sources import require_datasets
+from faceeval.data.hub.typed_columns import typed_columns
 from faceeval.data.opening import Progress
-from faceeval.data.typed_columns import typed_columns
 from faceeval.errors import InputError
 
 ROW_GROUP = 100  # images that a viewer of the hub has to fetch to show one

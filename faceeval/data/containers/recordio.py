@@ -19,7 +19,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.delimited import read_rows, wrong
+from faceeval.data.labels.delimited import read_rows, wrong
 from faceeval.errors import InputError, MissingFileError
 
 MAGIC = 0xCED7230A

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.delimited import read_rows, wrong
 from faceeval.data.folder import by_stem, image_names, quote_some, stem
+from faceeval.data.labels.delimited import read_rows, wrong
 from faceeval.data.records import Records, number_people
 from faceeval.errors import InputError, MissingFileError
 

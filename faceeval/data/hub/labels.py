@@ -2,9 +2,9 @@
 """From the columns of a Hugging Face dataset to what `Records` hold.
 
 Taken without being asked: the only column of images; every column of booleans, as an attribute of its name; integers
-under the name of one of CelebA's attributes; and columns called and typed as `faceeval.data.typed_columns` writes them.
-All else has to be named: ``what=column``, ``what=column:class`` for an attribute that one class of a column stands for,
-and ``expression=column:name,name,...`` for what the numbers 0, 1, ... of a column of expressions mean.
+under the name of one of CelebA's attributes; and columns called and typed as `faceeval.data.hub.typed_columns` writes
+them. All else has to be named: ``what=column``, ``what=column:class`` for an attribute that one class of a column
+stands for, and ``expression=column:name,name,...`` for what the numbers 0, 1, ... of a column of expressions mean.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.expressions import EXPRESSIONS, affectnet_codes
-from faceeval.data.hub_sources import SPLITS
-from faceeval.data.mapped_images import flat_values
+from faceeval.data.hub.mapped_images import flat_values
+from faceeval.data.hub.sources import SPLITS
+from faceeval.data.labels.expressions import EXPRESSIONS, affectnet_codes
 from faceeval.data.records import number_people
 from faceeval.errors import InputError, unknown_name
 from faceeval.names import CELEBA_ATTRIBUTES

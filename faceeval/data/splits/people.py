@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceeval.data.faces import FaceSet
-from faceeval.data.named_lists import NamedList, Split, SplitInput
 from faceeval.data.selection import select
+from faceeval.data.splits.named_lists import NamedList, Split, SplitInput
 from faceeval.errors import InputError
 
 DEV_TRAIN, DEV_TEST, VIEW_2 = "pairsDevTrain.txt", "pairsDevTest.txt", "pairs.txt"

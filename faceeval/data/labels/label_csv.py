@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.delimited import columns_of, wrong
-from faceeval.data.label_files import HEAD, check_text
+from faceeval.data.labels.delimited import columns_of, wrong
+from faceeval.data.labels.label_files import HEAD, check_text
 from faceeval.errors import MissingFileError
 
 CHUNK = 50_000  # rows parsed at once

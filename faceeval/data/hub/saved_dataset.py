@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceeval.data.decode import decode
-from faceeval.data.hub_sources import require_datasets
+from faceeval.data.hub.sources import require_datasets
 from faceeval.data.sources import ImageSource
 from faceeval.errors import InputError
 

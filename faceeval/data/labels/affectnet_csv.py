@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.delimited import columns_of, read_rows, wrong
-from faceeval.data.expressions import check_labels, split_off
+from faceeval.data.labels.delimited import columns_of, read_rows, wrong
+from faceeval.data.labels.expressions import check_labels, split_off
 from faceeval.data.records import Records
 
 COLUMNS = (

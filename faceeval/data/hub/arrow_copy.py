@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from faceeval.atomic import write_whole
 from faceeval.data.cache import cache_dir, locked, replacing
 from faceeval.data.faces import FaceSet
-from faceeval.data.mapped_images import MappedImages
+from faceeval.data.hub.mapped_images import MappedImages
+from faceeval.data.hub.typed_columns import TypedColumn, typed_columns
 from faceeval.data.opening import Progress
-from faceeval.data.typed_columns import TypedColumn, typed_columns
 from faceeval.errors import OutputError
 
 FORMAT = 1  # of the record; goes up when older copies are to be made again
@@ -128,7 +128,7 @@ def build_copy(faces: FaceSet, progress: Progress | None = None) -> Path:
         OutputError: The disk has too little space, or the cache cannot be written.
         FaceevalError: An image cannot be read.
     """
-    from faceeval.data.hub_sources import require_datasets
+    from faceeval.data.hub.sources import require_datasets
 
     require_datasets()
     place = place_of(faces)

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from faceeval.atomic import replacing
 from faceeval.data.cache import cache_dir
-from faceeval.data.delimited import wrong
-from faceeval.data.label_files import HEAD, check_text
+from faceeval.data.labels.delimited import wrong
+from faceeval.data.labels.label_files import HEAD, check_text
 from faceeval.data.opening import Progress
 from faceeval.errors import InputError, MissingFileError, OutputError
 

@@ -14,10 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceeval.data.delimited import wrong
-from faceeval.data.manifest import Finding
-from faceeval.data.packed import Packed
-from faceeval.data.recordio import (
+from faceeval.data.containers.packed import Packed
+from faceeval.data.containers.recordio import (
     FRAME,
     HEADER,
     MAGIC,
@@ -27,6 +25,8 @@ from faceeval.data.recordio import (
     read_property,
     read_record_list,
 )
+from faceeval.data.labels.delimited import wrong
+from faceeval.data.manifest import Finding
 from faceeval.data.records import Records
 
 CHUNK = 65_536  # headers gathered at once
