@@ -100,12 +100,13 @@ def find_source(place: HubPlace) -> Opener:
     if path.exists():
         expected = "a folder written by save_to_disk, or one of Parquet or Arrow files"
         raise InputError(expected, f"{path}, which holds neither", "for a folder of images use --data folder --root")
-    if HUB_NAME.fullmatch(place.where) and _in_cache(place.where):
+    named = HUB_NAME.fullmatch(place.where)
+    if named and _in_cache(place.where):
         return _open_cached
     raise MissingFileError(
         "a folder of a Hugging Face dataset, or a name that is in the cache of `datasets`",
         f"{place.where}, which is neither; faceeval downloads nothing",
-        f"get it once yourself, as by `datasets.load_dataset({place.where!r})`, or check the path",
+        "check the path" + (f", or get it once yourself: datasets.load_dataset({place.where!r})" if named else ""),
     )
 
 
