@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +23,7 @@ from faceeval.data.records import Records, image_source
 from faceeval.errors import FaceevalError
 
 AT_ONCE = 10_000  # images handed to the threads at a time; sets have millions
+SAMPLED = 64  # images whose sizes are compared to tell that of all
 CHUNK = 100  # images a thread looks at before it is asked for more
 HEAD = 4096  # bytes at the beginning of a file, among which nearly always its width and height are
 TAIL = 64  # bytes at the end of a file among which its end mark must be
@@ -33,6 +35,8 @@ def check_copy(
     files: Mapping[str, Path | None],
     read: Callable[[], Mapping[str, Records]],
     progress: Progress | None = None,
+    *,
+    any_one_size: bool = False,
 ) -> list[Finding]:
     """Checks files and checksums, headers, names and counts of the labels, and header and end of every image.
 
@@ -41,6 +45,8 @@ def check_copy(
         files: Path of an entry of the manifest -> where it lies in the copy; None where an optional one is not there.
         read: Reads all label files and finds every image; split -> its records. What it raises becomes an error.
         progress: Called with (done, total) images.
+        any_one_size: Only note another size than the published one, where all images have it; for sets that are cut in
+            the same way whatever their size.
 
     Returns:
         What differs: errors where reading fails or would give wrong data, notes where the copy is not the published
@@ -52,7 +58,11 @@ def check_copy(
     except FaceevalError as error:
         return [*findings, Finding("error", "labels", f"expected {error.expected}; got {error.got}")]
     findings += _check_counts(manifest, splits)
-    findings += _check_images(manifest, splits, progress)
+    shape = manifest.image_size
+    if shape and any_one_size and (found := _usual_size(splits)) not in (None, shape):
+        findings.append(Finding("note", "images", f"of {_times(found)} pixels, not the {_times(shape)} published"))
+        shape = found
+    findings += _check_images(shape, splits, progress)
     return findings
 
 
@@ -105,7 +115,25 @@ def _check_people(splits: Mapping[str, Records]) -> Iterator[Finding]:
         yield Finding("error", "identities", f"people in more than one split: {quote_some(both)}")
 
 
-def _check_images(manifest: Manifest, splits: Mapping[str, Records], progress: Progress | None) -> Iterator[Finding]:
+def _usual_size(splits: Mapping[str, Records]) -> tuple[int, int] | None:
+    """Returns the size most of some images have, spread over the first split; None where none can be opened."""
+    records = next((records for records in splits.values() if len(records)), None)
+    if records is None:
+        return None
+    sizes: Counter[tuple[int, int]] = Counter()
+    for row in np.linspace(0, len(records) - 1, min(SAMPLED, len(records)), dtype=np.int64).tolist():
+        with suppress(FaceevalError):
+            sizes[image_dimensions(image_source(records.folder, records.files[row], records.packed, row))] += 1
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def _times(shape: tuple[int, int] | None) -> str:
+    return f"{shape[0]}x{shape[1]}" if shape else ""
+
+
+def _check_images(
+    shape: tuple[int, int] | None, splits: Mapping[str, Records], progress: Progress | None
+) -> Iterator[Finding]:
     """Looks at the beginning and the end of every image; decoding them all would take ten times as long."""
     total = sum(len(records) for records in splits.values())
     faults: dict[str, str] = {}  # an image of several faces has several rows
@@ -113,7 +141,7 @@ def _check_images(manifest: Manifest, splits: Mapping[str, Records], progress: P
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for records, rows in _batches(splits):
             parts = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-            found = pool.map(partial(_image_faults, records, shape=manifest.image_size), parts)
+            found = pool.map(partial(_image_faults, records, shape=shape), parts)
             for part, wrong in zip(parts, found, strict=True):
                 faults |= wrong
                 done += len(part)
@@ -147,7 +175,7 @@ def _image_fault(source: Path | Blob, shape: tuple[int, int] | None) -> str | No
     except (FaceevalError, OSError):
         return "cannot be opened"
     if shape is not None and (width, height) != shape:
-        return f"is {width}x{height}, not {shape[0]}x{shape[1]}"
+        return f"is {width}x{height}, not {_times(shape)}"
     mark = END_MARKS.get(head[:2])
     return "is cut short" if mark and mark not in tail else None
 

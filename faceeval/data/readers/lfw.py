@@ -124,7 +124,7 @@ def check(manifest: Manifest, root: Path, progress: Progress | None = None) -> l
     findings: list[Finding] = []
     for name, files in variants.items():
         listed = {entry.path: files.lists.get(entry.path) for entry in manifest.files if entry.role != "images"}
-        found = check_copy(manifest, listed, partial(_read_splits, files), progress)
+        found = check_copy(manifest, listed, partial(_read_splits, files), progress, any_one_size=True)
         findings += found if len(variants) == 1 else [replace(one, subject=f"{name}, {one.subject}") for one in found]
     return findings
 

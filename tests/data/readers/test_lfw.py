@@ -309,6 +309,14 @@ def test_what_verify_finds(fake: FakeLfw, manifest: Manifest) -> None:
     ]
 
 
+def test_a_copy_that_is_all_of_another_size_is_noted(fake: FakeLfw, manifest: Manifest) -> None:
+    for path in fake.root.rglob("*.jpg"):
+        with Image.open(path) as image:
+            image.resize((112, 112)).save(path)
+    said = [str(finding) for finding in lfw.check(manifest, fake.root)]
+    assert said == ["note: images: of 112x112 pixels, not the 250x250 published"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
