@@ -82,6 +82,19 @@ def test_a_zip_gives_what_its_folder_gives(tmp_path: Path, top: str) -> None:
     assert pairing_keys(from_zip) == pairing_keys(from_folder) == [f"{index:03d}" for index in range(5)]
 
 
+def test_members_that_lead_out_of_a_zip_are_not_read_and_nothing_is_unpacked(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "faces", 2)
+    (tmp_path / "inside").mkdir()
+    path = pack(tmp_path / "inside" / "a.zip", folder, "")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("../evil.png", (folder / "000.png").read_bytes())
+    before = sorted(tmp_path.rglob("*"))
+    source = open_images(path)
+    assert source.names == ("000.png", "001.png")
+    everything(source)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_saved_dataset_gives_what_its_folder_gives(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets.arrow_dataset")
     from datasets import DatasetDict, Features, Image, Value
