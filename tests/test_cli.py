@@ -122,6 +122,25 @@ def test_a_users_error_is_three_lines_and_exit_code_2(
     assert not list(tmp_path.rglob("*.json"))
 
 
+def test_data_list_says_where_copies_are(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FACEEVAL_DATA", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    root = write_celeba(tmp_path / "c", 4)
+
+    def places(*arguments: str) -> dict[str, str]:
+        code, out, _ = run("data", "list", *arguments)
+        assert code == 0
+        rows = [line for line in out.splitlines()[1:] if line and line[0] != " "]
+        return {row.split()[0]: row.split()[1] for row in rows}
+
+    assert places("--root", str(root))["celeba"].startswith(str(tmp_path)[:20])
+    elsewhere = places()
+    assert elsewhere.pop("procfaces") == "made"
+    assert {elsewhere.pop("folder"), elsewhere.pop("hf")} == {"wherever"}
+    assert len(elsewhere) >= 10
+    assert set(elsewhere.values()) == {"-"}
+
+
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(run: Run, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")

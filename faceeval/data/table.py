@@ -205,6 +205,15 @@ DATASETS: dict[str, DatasetRow] = {
         False,
         "variant",
     ),
+    "folder": DatasetRow(
+        "any folder of images, with a labels.csv or without", "faceeval.data.readers.folder", takes_columns=True
+    ),
+    "hf": DatasetRow(
+        "any Hugging Face dataset of faces on this machine: hf:NAME_OR_PATH",
+        "faceeval.data.readers.hf",
+        after_colon="root",
+        takes_columns=True,
+    ),
     "celeba": DatasetRow("CelebA, or any folder laid out like it; bring your own copy", "faceeval.data.readers.celeba"),
     "lfw": DatasetRow(
         "Labeled Faces in the Wild, in any alignment, as lfw:funneled; bring your own copy",
@@ -220,16 +229,7 @@ DATASETS: dict[str, DatasetRow] = {
     "multipie": DatasetRow(
         "CMU Multi-PIE, every pose, light and expression; bring your own copy", "faceeval.data.readers.multipie"
     ),
-    "hf": DatasetRow(
-        "any Hugging Face dataset of faces on this machine: hf:NAME_OR_PATH",
-        "faceeval.data.readers.hf",
-        after_colon="root",
-        takes_columns=True,
-    ),
     "pubfig": DatasetRow("PubFig's lists, and such of its images as you have", "faceeval.data.readers.pubfig"),
-    "folder": DatasetRow(
-        "any folder of images, with a labels.csv or without", "faceeval.data.readers.folder", takes_columns=True
-    ),
     "vggface2": DatasetRow(
         "VGGFace2, people across pose and age; bring your own copy", "faceeval.data.readers.vggface2"
     ),
