@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from faceeval.errors import unknown_name
+
+if TYPE_CHECKING:
+    from faceeval.data.crops import Cut
 
 Progress = Callable[[int, int], None]
 
@@ -30,6 +36,30 @@ class Opening:
     columns: Mapping[str, str] = field(default_factory=dict)
     progress: Progress | None = None
     variant: str = ""
+
+    def check(self, split: str, splits: Iterable[str], usual_crop: str) -> Cut:
+        """Refuses what the user mistyped, before anything is read.
+
+        Args:
+            split: The split asked for.
+            splits: Those the dataset has.
+            usual_crop: Its crop where the user names none.
+
+        Returns:
+            What the crop cuts.
+
+        Raises:
+            UnknownNameError: The split or the crop is not known.
+            InputError: No image can have the size.
+        """
+        from faceeval.data.images import check_size, crop_box
+
+        known = list(splits)
+        if split not in known:
+            raise unknown_name("split", split, known)
+        cut = crop_box(self.crop or usual_crop)
+        check_size(self.size)
+        return cut
 
 
 AS_USUAL = Opening()

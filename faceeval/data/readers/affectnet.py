@@ -20,14 +20,14 @@ from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
-from faceeval.data.images import Around, check_size, crop_box
+from faceeval.data.images import Around
 from faceeval.data.labels.affectnet_csv import read_list
 from faceeval.data.labels.affectnet_npy import read_annotations
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate
 from faceeval.data.sizes import with_sizes
-from faceeval.errors import InputError, MissingFileError, unknown_name
+from faceeval.errors import InputError, MissingFileError
 
 NAME = "affectnet"
 DEFAULT_CROP = "square"  # the stored images are faces with a margin already, and boxes may be unknown
@@ -71,10 +71,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
             needs.
         UnknownNameError: The split or the crop is not known.
     """
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
-    cut = crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    cut = opening.check(split, SPLITS, DEFAULT_CROP)
     files = find_files(root)
     records, left_out = read_labels(files, split, opening.progress)
     records, skipped = locate(records, files.labels[split], skip_missing=opening.skip_missing)

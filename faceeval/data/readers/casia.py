@@ -15,12 +15,10 @@ from faceeval.data.check import check_copy
 from faceeval.data.containers.record_people import record_findings, record_images
 from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
-from faceeval.data.images import check_size, crop_box
 from faceeval.data.labels.person_folders import cleaned_list, folder_records, keep_listed
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set
-from faceeval.errors import unknown_name
 
 NAME = "casia"
 DEFAULT_CROP = "square"
@@ -63,10 +61,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
         InputError: The files are damaged or contradict each other.
         UnknownNameError: The split or the crop is not known.
     """
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
-    crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    opening.check(split, SPLITS, DEFAULT_CROP)
     records, skipped = read_records(find_files(root), skip_missing=opening.skip_missing)
     return face_set(NAME, split, records, opening, usual_crop=DEFAULT_CROP, version=READER_VERSION, skipped=skipped)
 

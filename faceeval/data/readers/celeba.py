@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from faceeval.data.check import check_copy
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import by_stem, image_names, quote_some
-from faceeval.data.images import Crop, check_size, crop_box
+from faceeval.data.images import Crop
 from faceeval.data.labels.label_files import LabelTable, read_label_file, rows_of
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate
-from faceeval.errors import InputError, MissingFileError, unknown_name
+from faceeval.errors import InputError, MissingFileError
 
 SPLITS: dict[str, int] = {"train": 0, "validation": 1, "test": 2}  # the codes of list_eval_partition
 NAME = "celeba"
@@ -76,10 +76,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
         InputError: The files contradict each other or hold what they must not, or the split has no images.
         UnknownNameError: The split or the crop is not known.
     """
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
-    cut = crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    cut = opening.check(split, SPLITS, DEFAULT_CROP)
     files = find_files(root)
     labels = read_labels(files)
     if SPLITS[split] not in labels.partition:

@@ -22,12 +22,12 @@ from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import image_names, quote_some, stem
-from faceeval.data.images import Around, Square, check_size, crop_box
+from faceeval.data.images import Around, Square
 from faceeval.data.labels.delimited import columns_of, read_rows, wrong
 from faceeval.data.manifest import BLOCK, Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate, number_people
-from faceeval.errors import InputError, MissingFileError, unknown_name
+from faceeval.errors import InputError, MissingFileError
 
 NAME = "facescrub"
 DEFAULT_CROP = "square"
@@ -99,10 +99,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
         InputError: The files are damaged or contradict each other, or the crop is none for these images.
         UnknownNameError: The split or the crop is not known.
     """
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
-    cut = crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    cut = opening.check(split, SPLITS, DEFAULT_CROP)
     files = find_files(root)
     layout = "images" if isinstance(cut, Around) and "images" in files.layouts else files.layouts[0]
     if layout == "images" and not isinstance(cut, Around | Square):

@@ -18,14 +18,14 @@ import numpy as np
 from faceeval.data.check import check_copy
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
-from faceeval.data.images import Square, check_size, crop_box
+from faceeval.data.images import Square
 from faceeval.data.labels.own_labels import OwnLabels, label_by_folder, read_own_labels
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate
 from faceeval.data.sizes import with_sizes
 from faceeval.data.sources import open_images
-from faceeval.errors import FaceevalError, InputError, MissingFileError, unknown_name
+from faceeval.errors import FaceevalError, InputError, MissingFileError
 
 NAME = "folder"
 DEFAULT_CROP = "square"
@@ -65,10 +65,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
         InputError: The label file is damaged or does not know some image, or nothing says what is in the split.
         UnknownNameError: The split or the crop is not known.
     """
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
-    cut = crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    cut = opening.check(split, SPLITS, DEFAULT_CROP)
     files = find_files(root)
     labels = read_labels(files, opening.columns)
     if split != "all" and labels.splits is None:

@@ -18,7 +18,6 @@ from pathlib import Path
 from faceeval.data.check import check_copy
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import image_names, quote_some, stem
-from faceeval.data.images import check_size, crop_box
 from faceeval.data.labels.pairs import FacePairs, image_name, read_pairs, read_people
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
@@ -80,10 +79,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
         InputError: There are images the list does not know, a list is damaged, or several alignments.
         UnknownNameError: The split, the crop or the alignment is not known.
     """
-    if split not in LISTS:
-        raise unknown_name("split", split, LISTS)
-    crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    opening.check(split, LISTS, DEFAULT_CROP)
     files = choose_variant(find_files(root), opening.variant)
     records, source = read_labels(files, split)
     found, skipped = locate(records, source, skip_missing=opening.skip_missing)

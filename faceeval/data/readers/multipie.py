@@ -26,7 +26,6 @@ from faceeval.data.copies import find_copy_folder
 from faceeval.data.decode import SUFFIXES
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import stem
-from faceeval.data.images import check_size, crop_box
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set
@@ -175,10 +174,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
         InputError: A name is none of Multi-PIE's, contradicts its folder, or comes twice.
         UnknownNameError: The split or the crop is not known.
     """
-    if split != "all":
-        raise unknown_name("split", split, ["all"])
-    crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    opening.check(split, ["all"], DEFAULT_CROP)
     records, disputed = list_images(find_files(root))
     faces = face_set(NAME, split, records, opening, usual_crop=DEFAULT_CROP, version=READER_VERSION)
     return replace(faces, provenance={**faces.provenance, "expressions_disputed": disputed})

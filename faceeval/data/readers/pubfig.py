@@ -18,13 +18,12 @@ from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
-from faceeval.data.images import check_size, crop_box
 from faceeval.data.labels.url_lists import UrlList, read_attributes, read_names, read_url_list
 from faceeval.data.manifest import Finding, Manifest, checksum
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, locate, number_people
 from faceeval.data.sizes import with_sizes
-from faceeval.errors import InputError, MissingFileError, unknown_name
+from faceeval.errors import InputError, MissingFileError
 
 NAME = "pubfig"
 TITLE = "PubFig"
@@ -64,10 +63,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
         InputError: A file is damaged, or they contradict each other.
         UnknownNameError: The split or the crop is not known.
     """
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
-    crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    opening.check(split, SPLITS, DEFAULT_CROP)
     files = find_files(root)
     records, listed = read_labels(files, split)
     found, skipped = locate(records, listed.path, skip_missing=opening.skip_missing)

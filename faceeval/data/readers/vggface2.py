@@ -21,14 +21,13 @@ from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import quote_some
-from faceeval.data.images import check_size, crop_box
 from faceeval.data.labels.delimited import columns_of, wrong
 from faceeval.data.labels.label_files import HEAD, check_text, read_label_file, rows_of
 from faceeval.data.labels.person_folders import folder_records, match_list, read_path_list
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set
-from faceeval.errors import InputError, MissingFileError, unknown_name
+from faceeval.errors import InputError, MissingFileError
 
 NAME = "vggface2"
 DEFAULT_CROP = "box1.3"
@@ -85,10 +84,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
         InputError: The files contradict each other or are damaged, or the crop needs boxes and there are none.
         UnknownNameError: The split or the crop is not known.
     """
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
-    crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    opening.check(split, SPLITS, DEFAULT_CROP)
     records, skipped = read_records(find_files(root), split, skip_missing=opening.skip_missing)
     return face_set(
         NAME,

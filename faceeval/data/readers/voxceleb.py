@@ -20,12 +20,11 @@ from faceeval.data.check import check_copy
 from faceeval.data.copies import find_copy_folder
 from faceeval.data.faces import FaceSet
 from faceeval.data.folder import by_stem, image_names, quote_some
-from faceeval.data.images import check_size, crop_box
 from faceeval.data.labels.delimited import columns_of, read_rows, wrong
 from faceeval.data.manifest import Finding, Manifest
 from faceeval.data.opening import AS_USUAL, Opening, Progress
 from faceeval.data.records import Records, face_set, number_people
-from faceeval.errors import InputError, MissingFileError, unknown_name
+from faceeval.errors import InputError, MissingFileError
 
 NAME = "voxceleb"
 DEFAULT_CROP = "square"
@@ -78,10 +77,7 @@ def load(root: Path, split: str, opening: Opening = AS_USUAL) -> FaceSet:
         InputError: The files contradict each other or hold what they must not.
         UnknownNameError: The split or the crop is not known.
     """
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
-    crop_box(opening.crop or DEFAULT_CROP)
-    check_size(opening.size)
+    opening.check(split, SPLITS, DEFAULT_CROP)
     files = find_files(root)
     records, skipped = list_frames(files, split, skip_missing=opening.skip_missing)
     return face_set(NAME, split, records, opening, usual_crop=DEFAULT_CROP, version=READER_VERSION, skipped=skipped)
