@@ -34,7 +34,7 @@ RECORD = "copy.json"
 BATCH_BYTES = 1 << 24  # of images decoded and written at once
 SHARD_BYTES = 1 << 29  # of a file; what a killed run loses at most
 SAMPLES = 8  # images compared with the source at each load
-TODO = "free some space, or set FACEEVAL_CACHE to a folder on another disk"
+ADVICE = "free some space, or set FACEEVAL_CACHE to a folder on another disk"
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _whole_shards(place: Place, faces: FaceSet) -> dict[str, Shard]:
 def _check_space(place: Place, rows: int) -> None:
     wanted, free = (place.count - rows) * 3 * place.size**2, shutil.disk_usage(place.folder).free
     if wanted > free:
-        raise OutputError(f"{wanted / 1e9:.1f} GB of free space in {place.folder}", f"{free / 1e9:.1f} GB", TODO)
+        raise OutputError(f"{wanted / 1e9:.1f} GB of free space in {place.folder}", f"{free / 1e9:.1f} GB", ADVICE)
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def _write_shard(place: Place, faces: FaceSet, table: _Table, number: int, progr
 
     start, stop = number * place.shard, min((number + 1) * place.shard, place.count)
     path, written = place.folder / place.files()[number], hashlib.sha256()
-    with replacing(path, TODO) as temporary:
+    with replacing(path, ADVICE) as temporary:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
             for first in range(start, stop, place.batch):
                 last = min(first + place.batch, stop)
@@ -237,7 +237,7 @@ def _write_record(place: Place, faces: FaceSet, known: dict[str, Shard]) -> None
         "batch": place.batch,
         "files": [asdict(known[file]) for file in place.files() if file in known],
     }
-    write_whole(place.folder / RECORD, json.dumps(record, indent=1).encode(), TODO)
+    write_whole(place.folder / RECORD, json.dumps(record, indent=1).encode(), ADVICE)
 
 
 def _write_dataset_files(place: Place, faces: FaceSet, table: _Table) -> None:
@@ -252,8 +252,8 @@ def _write_dataset_files(place: Place, faces: FaceSet, table: _Table) -> None:
         "_split": None,
     }
     info = {"features": table.features.to_dict(), "description": "", "citation": "", "homepage": "", "license": ""}
-    write_whole(place.folder / "dataset_info.json", json.dumps(info, indent=1).encode(), TODO)
-    write_whole(place.folder / "state.json", json.dumps(state, indent=1).encode(), TODO)
+    write_whole(place.folder / "dataset_info.json", json.dumps(info, indent=1).encode(), ADVICE)
+    write_whole(place.folder / "state.json", json.dumps(state, indent=1).encode(), ADVICE)
 
 
 def _sha256(path: Path) -> str:

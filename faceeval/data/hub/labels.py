@@ -31,7 +31,7 @@ OTHERS = ("name", "identity", "expression", "clip")
 # what two classes are called where one is having the attribute and the other is not
 ABSENT = ("no", "false", "0", "-1", "absent", "negative")
 PRESENT = ("yes", "true", "1", "present", "positive")
-TODO = "mend the column, or filter such rows out, and save it again"
+ADVICE = "mend the column, or filter such rows out, and save it again"
 Fetch = Callable[[list[str]], Any]
 
 
@@ -141,7 +141,7 @@ def read_labels(wanted: list[Column], fetch: Fetch, source: str) -> HubLabels:
         where = f"the column {column.name} of {source}"
         cells = table[column.name]
         if cells.null_count:
-            raise InputError(f"a value in every row of {where}", f"none in {cells.null_count} rows", TODO)
+            raise InputError(f"a value in every row of {where}", f"none in {cells.null_count} rows", ADVICE)
         if column.what == "name":
             names = tuple(str(name) for name in cells.to_pylist())
         elif column.what == "identity":
@@ -187,7 +187,7 @@ def _numbers(column: Column, cells: Any, where: str) -> tuple[NDArray[np.int64],
         return values.astype(np.int64), ()
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values[:1]):
         return number_people(values.tolist())
-    raise InputError(f"integers or names in {where}", str(column.feature), TODO)
+    raise InputError(f"integers or names in {where}", str(column.feature), ADVICE)
 
 
 def _expressions(column: Column, cells: Any, where: str) -> NDArray[np.int64]:
@@ -198,7 +198,7 @@ def _expressions(column: Column, cells: Any, where: str) -> NDArray[np.int64]:
     codes = affectnet_codes(values, _classes(column), order, source=where)
     beyond = int(np.count_nonzero(codes >= len(EXPRESSIONS)))
     if beyond:
-        raise InputError(f"one of {len(EXPRESSIONS)} expressions in each row of {where}", f"none in {beyond}", TODO)
+        raise InputError(f"one of {len(EXPRESSIONS)} expressions in each row of {where}", f"none in {beyond}", ADVICE)
     return codes
 
 
@@ -207,12 +207,12 @@ def _floats(what: str, cells: Any, where: str) -> NDArray[np.float32]:
     length = int(np.prod(shape))
     values = flat_values(cells.combine_chunks()).to_numpy(zero_copy_only=False)
     if values.dtype.kind not in "fiu" or values.size != len(cells) * length:
-        raise InputError(f"{length} numbers in each row of {where}", str(cells.type), TODO)
+        raise InputError(f"{length} numbers in each row of {where}", str(cells.type), ADVICE)
     rated = what in ("valence_arousal", *RATINGS)
     wrong = np.flatnonzero(~(np.abs(values) <= 1) if rated else ~np.isfinite(values))  # not (<=) holds for NaN too
     if len(wrong):
         got = f"{values[wrong[0]]:g} in row {int(wrong[0]) // length}"
-        raise InputError(f"numbers {'in [-1, 1] ' if rated else ''}in {where}", got, TODO)
+        raise InputError(f"numbers {'in [-1, 1] ' if rated else ''}in {where}", got, ADVICE)
     floats: NDArray[np.float32] = values.astype(np.float32).reshape(len(cells), *shape)
     return floats
 
