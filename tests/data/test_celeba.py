@@ -14,6 +14,7 @@ import pytest
 from celeba_writer import LAYOUTS, FakeCelebA, smooth_image, write_tables
 from PIL import Image
 
+from faceeval.data.crops import crop_box
 from faceeval.data.faces import FaceSet
 from faceeval.data.opening import Opening
 from faceeval.data.readers import celeba
@@ -328,7 +329,7 @@ def test_portraits_read_as_celeba() -> None:
     assert images.shape == (40, 3, 128, 128)
     assert images.std((1, 2, 3)).min() > 20
     # faces are aligned at the eyes, (69, 111) and (108, 111) of the stored image
-    scale = 128 / celeba.crop_box("center178").size  # type: ignore[union-attr]
+    scale = 128 / crop_box("center178").size
     assert faces.landmarks is not None
     np.testing.assert_allclose(
         faces.landmarks[:, :2].mean(0), np.array([[69.5, 91.5], [108.5, 91.5]]) * scale - 0.5, atol=1
