@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 Norm = Literal["instance", "group"]
-Output = Literal["image", "residual", "blend"]
+Output = Literal["image", "residual", "blend", "sum"]
 Upsampling = Literal["transposed", "bilinear"]
 # raw channels a generator must end with, by how its picture is made
-OUTPUT_CHANNELS: dict[str, int] = {"image": 3, "residual": 3, "blend": 4}
+OUTPUT_CHANNELS: dict[str, int] = {"image": 3, "residual": 3, "blend": 4, "sum": 3}
 
 
 def instance_norm(channels: int, *, affine: bool) -> nn.GroupNorm:
@@ -31,16 +31,17 @@ def instance_norm(channels: int, *, affine: bool) -> nn.GroupNorm:
 GROUPS = 4  # of "group"
 
 
-def normalise(channels: int, kind: Norm) -> nn.GroupNorm:
-    """Normalisation with a learnt scale and shift per channel.
+def normalise(channels: int, kind: Norm, *, affine: bool = True) -> nn.GroupNorm:
+    """Normalisation, unless told otherwise with a learnt scale and shift per channel.
 
     Args:
         channels: Channels of the input.
         kind: ``"instance"``: each channel by itself, which takes from a map whatever is the same all over it, such as
             "this face is old". ``"group"``: four groups of channels (Wu and He, "Group Normalization", 2018), within
             which such a message survives.
+        affine: Whether each channel has that scale and shift.
     """
-    return instance_norm(channels, affine=True) if kind == "instance" else nn.GroupNorm(GROUPS, channels, eps=1e-5)
+    return nn.GroupNorm(channels if kind == "instance" else GROUPS, channels, eps=1e-5, affine=affine)
 
 
 def reflect_conv(channels_in: int, channels_out: int, kernel: int) -> nn.Conv2d:
@@ -68,16 +69,24 @@ def upsample(
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with instance norm beside an identity (He et al.; the order of Johnson et al. 2016)."""
+    """Two normalised 3x3 convolutions beside an identity (He et al.; the order of Johnson et al. 2016).
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: Of input and output.
+        padding: What surrounds the map: its mirror image, or zeros.
+        norm: Kind of both norms, which have no scale of their own.
+    """
+
+    def __init__(
+        self, channels: int, *, padding: Literal["reflect", "zeros"] = "reflect", norm: Norm = "instance"
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            reflect_conv(channels, channels, 3),
-            instance_norm(channels, affine=False),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
+            normalise(channels, norm, affine=False),
             nn.ReLU(inplace=True),
-            reflect_conv(channels, channels, 3),
-            instance_norm(channels, affine=False),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
+            normalise(channels, norm, affine=False),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,11 +103,14 @@ def compose(raw: Tensor, source: Tensor, output: Output) -> Tensor:
         source: The picture the generator was given, (N, 3, H, W), in [-1, 1].
         output: ``"image"``: tanh of the map, as the papers have it. ``"residual"``: the source plus twice the tanh,
             clamped. ``"blend"``: a fourth channel says, pixel by pixel, how much of the new picture covers the source.
+            ``"sum"``: the source plus the map, clamped only where it is shown.
 
     Returns:
-        Picture in [-1, 1], (N, 3, H, W).
+        Picture in [-1, 1], but for ``"sum"``, (N, 3, H, W).
     """
     raw = raw.float()  # what the network leaves alone it must copy exactly, whatever it computes in
+    if output == "sum":
+        return source + raw
     if output == "image":
         return torch.tanh(raw)
     if output == "residual":
@@ -106,7 +118,7 @@ def compose(raw: Tensor, source: Tensor, output: Output) -> Tensor:
     return torch.lerp(source, torch.tanh(raw[:, :3]), torch.sigmoid(raw[:, 3:]))
 
 
-def initialise(network: nn.Module, seed: int, *, std: float | None = 0.02) -> None:
+def initialise(network: nn.Module, seed: int, *, std: float | None = 0.02, truncated: bool = False) -> None:
     """Draws every convolution's weight from N(0, std) and zeroes its bias; norms start as the identity.
 
     Args:
@@ -114,12 +126,16 @@ def initialise(network: nn.Module, seed: int, *, std: float | None = 0.02) -> No
         seed: Decides the draw, in the order of ``network.modules()``.
         std: Standard deviation (0.02: Radford et al., "DCGAN", section 4). None keeps the size of the signal from
             layer to layer (He et al., ICCV 2015, eq. 14), which a narrow network without norms needs to start at all.
+        truncated: Draw again whatever is more than two standard deviations from zero.
     """
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             spread = std if std is not None else (2.0 / module.weight[0].numel()) ** 0.5
-            nn.init.normal_(module.weight, 0.0, spread, generator=generator)
+            if truncated:
+                nn.init.trunc_normal_(module.weight, 0.0, spread, -2 * spread, 2 * spread, generator=generator)
+            else:
+                nn.init.normal_(module.weight, 0.0, spread, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
@@ -129,8 +145,8 @@ def start_as_identity(head: nn.Module, output: Output) -> None:
 
     Args:
         head: The generator, or the part of it that ends with its last convolution.
-        output: As in ``compose``. ``"image"`` is left alone; ``"residual"`` starts at zero; ``"blend"`` starts with a
-            mask of 0.02, which still lets gradients reach both the mask and the new picture.
+        output: As in ``compose``. ``"image"`` and ``"sum"`` are left alone; ``"residual"`` starts at zero; ``"blend"``
+            starts with a mask of 0.02, which still lets gradients reach both the mask and the new picture.
     """
     last = [module for module in head.modules() if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d))][-1]
     assert last.bias is not None
