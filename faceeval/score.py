@@ -3,38 +3,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import platform
-import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-import torch
-
-from faceeval import __version__
 from faceeval.benchmark import Benchmark
 from faceeval.data.faces import FaceSet
 from faceeval.errors import MissingFileError
 from faceeval.judges import Judge, load_judge
 from faceeval.method import Editor, MethodCard
 from faceeval.protocols import load_protocol
-from faceeval.protocols.chosen import Chosen
 from faceeval.protocols.clock import Clock
 from faceeval.protocols.editing import Outcome
 from faceeval.protocols.edits import NamedEditor
 from faceeval.protocols.outside import EditedFolder, load_user_method
 from faceeval.protocols.panel import Panel
-from faceeval.results import DataRecord, JudgeRecord, Named, Result, RunRecord, Summary
+from faceeval.provenance import card_record, data_record, git_commit, judge_record, run_record
+from faceeval.results import Named, Result, RunRecord, Summary
 
 __all__ = ["EditedFolder", "git_commit", "load_panel", "load_user_method", "score"]
 
 BATCH_SIZE = 100
-PACKAGES = ("torch", "numpy", "scipy", "pillow")
 
 
 def load_panel(benchmark: Benchmark, *, weights_dir: Path | None = None) -> Panel:
@@ -121,7 +111,7 @@ def score(
         progress=progress,
     )
     spent = sum((seconds or {}).values()) + perf_counter() - start
-    run = _run_record(started.isoformat(timespec="seconds"), command, {**clock.seconds, "total": spent})
+    run = run_record(started.isoformat(timespec="seconds"), command, {**clock.seconds, "total": spent})
     summary = _summary(method.card, faces, attribute, benchmark, panel, outcome, run)
     return Result(summary, outcome.images, outcome.grid.tiles)
 
@@ -139,9 +129,9 @@ def _summary(
         protocol=benchmark.protocol,
         benchmark=Named(name=benchmark.name, version=benchmark.version),
         attribute=attribute,
-        data=_data_record(faces, outcome.chosen),
-        method=_card(card),
-        judges={role: _judge_record(judge) for role, judge in panel.judges.items()},
+        data=data_record(faces, outcome.chosen),
+        method=card_record(card),
+        judges={role: judge_record(judge) for role, judge in panel.judges.items()},
         absent_judges=dict(panel.absent),
         settings=outcome.settings,
         columns=outcome.columns,
@@ -150,62 +140,3 @@ def _summary(
         notices=outcome.notices,
         run=run,
     )
-
-
-def _data_record(faces: FaceSet, chosen: Chosen) -> DataRecord:
-    added = int(chosen.targets.sum())
-    return DataRecord(
-        name=faces.name,
-        split=faces.split,
-        size=faces.size,
-        digest=faces.digest,
-        provenance=dict(faces.provenance),
-        positives=len(chosen) - added,
-        negatives=added,
-        extended=chosen.extended,
-        short=chosen.short,
-        names_sha256=chosen.names_sha256,
-    )
-
-
-def _judge_record(judge: Judge) -> JudgeRecord:
-    # a judge of the user's own may lack settings
-    settings = dict(getattr(judge, "settings", {}))
-    return JudgeRecord(name=judge.name, weights_sha256=judge.weights_sha256, settings=settings)
-
-
-def _card(card: MethodCard) -> dict[str, Any]:
-    fields = {field.name: getattr(card, field.name) for field in dataclasses.fields(card)}
-    # notes are the method's own: whatever JSON cannot hold is written as text
-    return json.loads(json.dumps({**fields, "notes": dict(card.notes)}, default=str))  # type: ignore[no-any-return]
-
-
-def _run_record(started: str, command: str, seconds: Mapping[str, float]) -> RunRecord:
-    versions = {"faceeval": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "unknown"
-    return RunRecord(
-        started=started,
-        command=command,
-        seconds={part: round(spent, 3) for part, spent in seconds.items()},
-        versions=versions,
-        platform=f"{platform.system()} {platform.machine()}",
-        threads=torch.get_num_threads(),
-        git=git_commit(),
-    )
-
-
-def git_commit() -> str | None:
-    """Returns the commit of the checkout this code runs from, ``-dirty`` where it was changed; None outside one."""
-    top = Path(__file__).resolve().parent.parent
-    if not (top / ".git").exists():
-        return None
-    command = ["git", "-C", str(top), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
