@@ -342,17 +342,31 @@ def test_intervals_of_set_distances_hold_the_value_where_percentiles_would_not()
 def test_the_grid_shows_best_median_and_worst_as_they_were_judged(painted):
     grid = painted.summary.grid
     assert grid.columns == ("source", "edited", "true")
-    assert [row.rank for row in grid.rows[:9]] == ["best"] * 3 + ["median"] * 3 + ["worst"] * 3
+    assert [row.rank for row in grid.rows[:15]] == ["shared"] * 6 + ["best"] * 3 + ["median"] * 3 + ["worst"] * 3
     assert {row.direction for row in grid.rows} == {"add", "remove"}
     similarity = {image.name: image.values["painter"]["identity_similarity"] for image in painted.images}
     added = [image.name for image in painted.images if image.direction == "add"]
     best = max(added, key=lambda name: similarity[name])
-    assert grid.rows[0].name == best
+    assert grid.rows[6].name == best
     faces = toy_faces()
     index = np.array([faces.names.index(best)])
-    np.testing.assert_array_equal(painted.tiles[0, 0], faces.read(index)[0])
-    assert (painted.tiles[0, 1][:, BAR, INSET] == 25).all()
-    np.testing.assert_array_equal(painted.tiles[0, 2], faces.truth(index, "Eyeglasses").images[0])
+    np.testing.assert_array_equal(painted.tiles[6, 0], faces.read(index)[0])
+    assert (painted.tiles[6, 1][:, BAR, INSET] == 25).all()
+    np.testing.assert_array_equal(painted.tiles[6, 2], faces.truth(index, "Eyeglasses").images[0])
+
+
+def test_every_method_is_shown_on_the_same_faces_whatever_it_made_of_them(painted):
+    nothing = run(Nothing())
+    shared = [
+        {(row.name, row.direction) for row in result.summary.grid.rows if row.rank == "shared"}
+        for result in (painted, nothing)
+    ]
+    assert shared[0] == shared[1]
+    assert len(shared[0]) == 12
+    added = [image.name for image in painted.images if image.direction == "add"]
+    assert [row.name for row in painted.summary.grid.rows[:6]] == added[:6]  # in the order of the hash rule
+    few = run(Painter(), n_per_class=3)
+    assert [row.rank for row in few.summary.grid.rows].count("shared") == 6
 
 
 def test_an_editor_with_noise_is_shown_as_it_was_judged():

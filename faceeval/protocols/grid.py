@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Faces to show beside the numbers: the best, the median and the worst edits of each direction."""
+"""Faces to show beside the numbers: the first of each direction, and the best, the median and the worst edits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +11,15 @@ from numpy.typing import NDArray
 from faceeval.protocols.chosen import Chosen
 from faceeval.protocols.spool import Spool
 from faceeval.protocols.stream import Values
-from faceeval.results import GridRecord, GridRow
+from faceeval.results import GridRank, GridRecord, GridRow
 
+SHARED = 6  # images of each direction that no result chose, so that methods can be seen on the same faces
 EACH = 3  # images of each rank and direction
 ORDERS = (
     "identity_similarity",
     "pixel_rmse_error",
 )  # the first that was measured decides; similarity falls, error rises
-RANKS: tuple[Literal["best", "median", "worst"], ...] = ("best", "median", "worst")
+RANKS: tuple[GridRank, ...] = ("best", "median", "worst")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def draw_grid(method: str, chosen: Chosen, values: dict[str, Values], spool: Spo
         spool: The edits, in the order of ``chosen``.
 
     Returns:
-        Strips of source, edit and, where known, true edit.
+        Strips of source, edit and, where known, true edit; of each direction first those that come first in the order
+        of ``chosen``, which is the same for every method.
     """
     mine = values[method]
     ordered_by = next(order for order in ORDERS if order in mine)
@@ -57,7 +58,8 @@ def draw_grid(method: str, chosen: Chosen, values: dict[str, Values], spool: Spo
         members = np.flatnonzero(chosen.targets == target)
         # by name where values tie, so that the choice does not hang on the sort
         order = sorted(members.tolist(), key=lambda i: (badness[i], chosen.names[i]))
-        for rank, position in _ranked(order):
+        shown: list[tuple[GridRank, int]] = [("shared", position) for position in members[:SHARED].tolist()]
+        for rank, position in shown + _ranked(order):
             positions.append(position)
             rows.append(
                 GridRow(
@@ -80,13 +82,13 @@ def draw_grid(method: str, chosen: Chosen, values: dict[str, Values], spool: Spo
     return Grid(record, np.stack(columns, axis=1))
 
 
-def _ranked(order: list[int]) -> list[tuple[Literal["best", "median", "worst"], int]]:
+def _ranked(order: list[int]) -> list[tuple[GridRank, int]]:
     """Returns the first, middle and last few of an order, none twice."""
     each = min(EACH, len(order) // len(RANKS)) or 1
     middle = (len(order) - each) // 2
     groups = (order[:each], order[middle : middle + each], order[max(each, len(order) - each) :])
     taken: set[int] = set()
-    ranked: list[tuple[Literal["best", "median", "worst"], int]] = []
+    ranked: list[tuple[GridRank, int]] = []
     for rank, group in zip(RANKS, groups, strict=True):
         for position in group:
             if position not in taken:

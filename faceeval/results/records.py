@@ -15,6 +15,7 @@ SCHEMA = 1
 
 Kind = Literal["method", "identity", "truth"]
 Better = Literal["higher", "lower", "near 1"]
+GridRank = Literal["shared", "best", "median", "worst"]
 
 
 class _Record(BaseModel):
@@ -81,14 +82,15 @@ class GridRow(_Record):
     Attributes:
         name: Image.
         direction: Whether the attribute was added or removed.
-        rank: ``"best"``, ``"median"`` or ``"worst"`` of its direction.
+        rank: ``"best"``, ``"median"`` or ``"worst"`` of its direction, or ``"shared"``: a face that every method is
+            shown on, chosen before anything was edited.
         order: The value it was ranked by.
         flipped: Whether the judge sees the attribute changed; None where no judge looked.
     """
 
     name: str
     direction: Literal["add", "remove"]
-    rank: Literal["best", "median", "worst"]
+    rank: GridRank
     order: float
     flipped: bool | None = None
 
