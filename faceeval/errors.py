@@ -38,6 +38,10 @@ class CheckpointError(FaceevalError, ValueError):
     """A weight file is not what its reader needs: another method, another size, cut short, or unsafe to read."""
 
 
+class TrainingError(FaceevalError, ArithmeticError):
+    """A loss or a weight is no longer a number."""
+
+
 class UnknownNameError(FaceevalError, LookupError):
     """A name stands in no table."""
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ METHODS: dict[str, str] = {
     "fai": "reference_models.fai:FAI",
     "identity": "reference_models.identity:Identity",
 }
+UNTRAINED = ("identity",)  # have nothing to train
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -32,7 +34,11 @@ def method_class(name: str) -> Any:
 def shipped_weights(name: str, *, data: str = "procfaces", size: int = 64) -> dict[str, Path]:
     """Returns the weight files that come with the package: attribute -> path."""
     folder = WEIGHTS / f"{data}-{size}"
-    return {path.stem.partition("-")[2]: path for path in sorted(folder.glob(f"{name}-*.safetensors"))}
+    found = {path.stem.partition("-")[2]: path for path in sorted(folder.glob(f"{name}-*.safetensors"))}
+    if (many := folder / f"{name}.safetensors").is_file():
+        card = json.loads(many.with_suffix(".json").read_text(encoding="utf-8"))
+        found |= dict.fromkeys(card["attributes"], many)
+    return found
 
 
 def load_method(
@@ -60,7 +66,9 @@ def load_method(
         return kind()
     if checkpoint is not None:
         path = Path(checkpoint)
-        path = path / f"{name}-{attribute}.safetensors" if path.is_dir() else path
+        if path.is_dir():
+            many = path / f"{name}.safetensors"
+            path = many if many.is_file() else path / f"{name}-{attribute}.safetensors"
         return kind.from_file(path, attribute=attribute, size=size)
     shipped = shipped_weights(name, data=data, size=size)
     if attribute not in shipped:

@@ -162,14 +162,13 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def flip_some(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirrors each image left to right with probability one half.
+def some(count: int, generator: torch.Generator) -> Tensor:
+    """Chooses each of ``count`` with probability one half: bool (count,), on the CPU, as the generator is."""
+    return torch.rand(count, generator=generator) < 0.5
 
-    Args:
-        images: (N, C, H, W).
-        generator: Source of chance, on the CPU.
-    """
-    chosen = torch.rand(len(images), generator=generator) < 0.5
+
+def mirror(images: Tensor, chosen: Tensor) -> Tensor:
+    """Mirrors some images (N, C, H, W) left to right: those where ``chosen`` (N,) is true."""
     return torch.where(chosen.to(images.device)[:, None, None, None], images.flip(3), images)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from faceeval.errors import CheckpointError, InputError, MissingFileError, Outpu
 from faceeval.method import MethodCard
 from reference_models.recipe import Networks, config_from_dict
 
-FORMAT = 1
+FORMAT = 2
 # a zip (torch.save since 1.6), a bare pickle of protocol 2 to 5, and a tar (torch.save before 0.4) begin so
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"\x80\x8a")
 PICKLE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".tar")
@@ -52,7 +52,7 @@ class Weights:
             paper=paper,
             year=year,
             image_size=self.config.image_size,
-            attributes=(self.stored["attribute"],),
+            attributes=tuple(self.stored["attributes"]),
             licence=self.stored.get("licence", ""),
             weights_sha256=self.sha256,
             notes=self.stored.get("notes", {}),
@@ -79,7 +79,7 @@ def save_weights(
     networks: Mapping[str, nn.Module],
     *,
     method: str,
-    attribute: str,
+    attributes: Sequence[str],
     data: str,
     config: Any,
     notes: Mapping[str, Any],
@@ -91,7 +91,7 @@ def save_weights(
         path: Ends in ``.safetensors``.
         networks: Name -> network.
         method: Name in the table of methods.
-        attribute: CelebA's name of the attribute.
+        attributes: CelebA's names of the attributes it edits.
         data: Dataset it was trained on.
         config: The method's configuration dataclass.
         notes: Command, steps, minutes, seed, scores, departures from the paper.
@@ -106,11 +106,11 @@ def save_weights(
         for key, value in network.state_dict().items()
     }
     # one entry only: the format does not keep entries in order, and equal weights must be equal files
-    content = safetensors.save(tensors, {"weights": f"{method} for {attribute}"})
+    content = safetensors.save(tensors, {"weights": f"{method} for {', '.join(attributes)}"})
     card = {
         "format": FORMAT,
         "method": method,
-        "attribute": attribute,
+        "attributes": list(attributes),
         "data": data,
         "image_size": config.image_size,
         "half": half,
@@ -154,7 +154,7 @@ def load_weights(
     Args:
         path: The safetensors file; its JSON file lies beside it.
         method: Method the weights must be of.
-        attribute: Attribute they must be for.
+        attribute: Attribute they must be for, perhaps among others.
         size: Image side they must be for.
         config_class: The method's configuration.
         build: (configuration, seed) -> networks.
@@ -165,9 +165,11 @@ def load_weights(
     """
     content = _read_safe(path)
     card = _read_card(path.with_suffix(".json"))
-    for key, wanted in (("format", FORMAT), ("method", method), ("attribute", attribute), ("image_size", size)):
+    for key, wanted in (("format", FORMAT), ("method", method), ("image_size", size)):
         if card.get(key) != wanted:
             raise CheckpointError(f"weights with {key} {wanted!r}", f"{card.get(key)!r} in {path.name}", _HINT)
+    if attribute not in (known := card.get("attributes", ())):
+        raise CheckpointError(f"weights for {attribute}", f"weights for {', '.join(known)} in {path.name}", _HINT)
     digest = hashlib.sha256(content).hexdigest()
     if digest != card.get("sha256"):
         raise CheckpointError(

@@ -44,9 +44,14 @@ class Teacher(Protocol):
 
 
 class FeatureHeads(nn.Module):
-    """A small discriminator on each map of a teacher: 1x1, 3x3 and 1x1 convolutions, the last with a map per class."""
+    """A small discriminator on each map of a teacher: 1x1, 3x3 and 1x1 convolutions, the last with a map per class.
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    Args:
+        widths: Channels of the teacher's maps.
+        n_attributes: Attributes that are edited; each has two classes.
+    """
+
+    def __init__(self, widths: tuple[int, ...], n_attributes: int = 1) -> None:
         super().__init__()
         self.heads = nn.ModuleList(
             nn.Sequential(
@@ -54,29 +59,32 @@ class FeatureHeads(nn.Module):
                 leaky(),
                 nn.Conv2d(HEAD_WIDTH, HEAD_WIDTH, 3, 1, 1),
                 leaky(),
-                nn.Conv2d(HEAD_WIDTH, 2, 1),
+                nn.Conv2d(HEAD_WIDTH, 2 * n_attributes, 1),
             )
             for width in widths
         )
 
-    def forward(self, maps: list[Tensor], labels: Tensor) -> list[Tensor]:
-        """Returns for each map (N, C, h, w) the logits (N, h, w) of the class (N,), 0 or 1, its image should have."""
-        rows = torch.arange(len(labels), device=labels.device)
-        return [head(entry)[rows, labels.long()] for head, entry in zip(self.heads, maps, strict=True)]
+    def forward(self, maps: list[Tensor], classes: Tensor) -> list[Tensor]:
+        """Returns for each map (N, C, h, w) the logits (N, h, w) of the class (N,) its image should have.
+
+        A class is twice the attribute's column plus its value.
+        """
+        rows = torch.arange(len(classes), device=classes.device)
+        return [head(entry)[rows, classes.long()] for head, entry in zip(self.heads, maps, strict=True)]
 
 
-def guided(recipe: Recipe, guidance: Guidance, attribute: str, teacher: Teacher | None) -> Recipe:
+def guided(recipe: Recipe, guidance: Guidance, attributes: str | tuple[str, ...], teacher: Teacher | None) -> Recipe:
     """Adds to a method's recipe what its guidance asks for; without any, returns it as it is.
 
     Args:
-        recipe: Of an editor of one attribute.
+        recipe: Of an editor.
         guidance: The ``guidance`` part of its configuration.
-        attribute: CelebA's name of the attribute it edits.
+        attributes: CelebA's name of the attribute it edits, or of each of them in the order of its labels.
         teacher: Needed where ``guidance.guided``.
 
     Raises:
         InputError: Guidance needs a teacher and there is none.
-        UnknownNameError: The teacher does not know the attribute.
+        UnknownNameError: The teacher does not know an attribute.
     """
     if guidance.lambda_same:
         recipe = _with_generator_terms(recipe, _sparing(guidance))
@@ -88,21 +96,25 @@ def guided(recipe: Recipe, guidance: Guidance, attribute: str, teacher: Teacher 
             "none",
             "pass teacher=load_judge('procfaces-teacher') with procfaces, or train without one: --set guided=false",
         )
-    if attribute not in teacher.attribute_names:
-        raise unknown_name("attribute of the teacher", attribute, teacher.attribute_names)
-    guide = _Guide(guidance, teacher, teacher.attribute_names.index(attribute))
+    names = (attributes,) if isinstance(attributes, str) else attributes
+    for attribute in names:
+        if attribute not in teacher.attribute_names:
+            raise unknown_name("attribute of the teacher", attribute, teacher.attribute_names)
+    guide = _Guide(guidance, teacher, tuple(teacher.attribute_names.index(attribute) for attribute in names))
 
     def build(config: Any, seed: int) -> Networks:
-        heads = FeatureHeads(teacher.widths[: guidance.n_maps])
+        heads = FeatureHeads(teacher.widths[: guidance.n_maps], len(names))
         initialise(heads, seed + 100, std=None)
         return {**recipe.build(config, seed), HEADS: heads}
 
     def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
         fakes = recipe.translate(networks, batch)
-        return {**fakes, **guide.read(fakes["edited"], batch)}
+        return {**fakes, **guide.read(fakes["edited"], batch, fakes.get("rows"))}
 
     added = _with_generator_terms(recipe, guide.generator_terms)
-    name = next(name for name, update in recipe.updates.items() if not recipe.trains_generators(update))
+    name = next(
+        name for name, update in recipe.updates.items() if update.translates and not recipe.trains_generators(update)
+    )
     update = recipe.updates[name]
     heads_too = replace(
         update, networks=(*update.networks, HEADS), loss=_joined(update.loss, guide.discriminator_terms)
@@ -113,7 +125,9 @@ def guided(recipe: Recipe, guidance: Guidance, attribute: str, teacher: Teacher 
 def _with_generator_terms(recipe: Recipe, more: Callable[..., Terms]) -> Recipe:
     """Adds terms to the losses that train the generators."""
     updates = {
-        name: replace(update, loss=_joined(update.loss, more)) if recipe.trains_generators(update) else update
+        name: replace(update, loss=_joined(update.loss, more))
+        if update.translates and recipe.trains_generators(update)
+        else update
         for name, update in recipe.updates.items()
     }
     return replace(recipe, updates=updates)
@@ -135,10 +149,16 @@ def _sparing(guidance: Guidance) -> Callable[..., Terms]:
 
     def terms(networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
         weight = ramped(guidance.lambda_same, guidance.same_ramp, batch.done)
-        changed = changed_share(fakes["edited"], batch.images, guidance.same_scale, guidance.same_power)
+        sources = edited_part(batch, fakes).images
+        changed = changed_share(fakes["edited"], sources, guidance.same_scale, guidance.same_power)
         return {"g_same": weight * changed}
 
     return terms
+
+
+def edited_part(batch: Batch, fakes: dict[str, Tensor]) -> Batch:
+    """Returns the part of a batch that was edited: all of it, unless ``translate`` said which rows."""
+    return batch.only(fakes["rows"]) if "rows" in fakes else batch
 
 
 def shifted(pictures: Tensor, most: int, generator: torch.Generator) -> Tensor:
@@ -158,16 +178,26 @@ def shifted(pictures: Tensor, most: int, generator: torch.Generator) -> Tensor:
 
 
 class _Guide:
-    """The terms that need the teacher. What it saw is computed once a batch, beside the pictures, and named so too."""
+    """The terms that need the teacher. What it saw is computed once a batch, beside the pictures, and named so too.
 
-    def __init__(self, guidance: Guidance, teacher: Teacher, place: int) -> None:
-        self._guidance, self._teacher, self._place = guidance, teacher, place
+    Args:
+        guidance: Weights.
+        teacher: The frozen classifier.
+        columns: Which of its logits are the edited attributes.
+    """
+
+    def __init__(self, guidance: Guidance, teacher: Teacher, columns: tuple[int, ...]) -> None:
+        self._guidance, self._teacher = guidance, teacher
         self._count = min(guidance.n_maps, len(teacher.widths))
+        self._columns = torch.tensor(columns)
+        known = range(len(teacher.attribute_names))
+        self._others = torch.tensor([[other for other in known if other != column] for column in columns])
 
-    def read(self, edited: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Shows the teacher the edited pictures, with gradients to them, and the images they were made of."""
-        both = shifted(torch.stack([edited, batch.images], 1), self._guidance.max_shift, batch.generator)
-        maps, logits = self._teacher.features(both[:, 0])
+    def read(self, edited: Tensor, batch: Batch, rows: Tensor | None) -> dict[str, Tensor]:
+        """Shows the teacher the edited pictures, with gradients to them, and all images of the batch."""
+        pictures = edited if rows is None else batch.images.index_copy(0, rows, edited.to(batch.images.dtype))
+        both = shifted(torch.stack([pictures, batch.images], 1), self._guidance.max_shift, batch.generator)
+        maps, logits = self._teacher.features(both[:, 0] if rows is None else both[rows, 0])
         with torch.no_grad():
             real_maps, real_logits = self._teacher.features(both[:, 1])
         seen = {"teacher.fake": logits, "teacher.real": real_logits}
@@ -180,11 +210,14 @@ class _Guide:
 
     def generator_terms(self, networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
         """The edited pictures should pass for the other class, be read as it, and keep every other attribute."""
-        wanted, fake, real = 1 - batch.labels, fakes["teacher.fake"].float(), fakes["teacher.real"].float()
-        passed = networks[HEADS](self._maps(fakes, "fake"), wanted)
-        others = torch.arange(fake.shape[1], device=fake.device) != self._place
-        read = functional.binary_cross_entropy_with_logits(fake[:, self._place], wanted)
-        kept = functional.mse_loss(fake[:, others].sigmoid(), real[:, others].sigmoid())
+        part, real = edited_part(batch, fakes), fakes["teacher.real"].float()
+        real = real[fakes["rows"]] if "rows" in fakes else real
+        wanted, fake = 1 - part.labels, fakes["teacher.fake"].float()
+        passed = networks[HEADS](self._maps(fakes, "fake"), 2 * part.places + wanted)
+        others = self._others.to(fake.device)[part.places]
+        logits = fake.gather(1, self._columns.to(fake.device)[part.places][:, None])[:, 0]
+        read = functional.binary_cross_entropy_with_logits(logits, wanted)
+        kept = functional.mse_loss(fake.gather(1, others).sigmoid(), real.gather(1, others).sigmoid())
         return {
             "g_teacher_features": self._guidance.lambda_features * torch.stack([hinge_g(one) for one in passed]).mean(),
             "g_teacher_class": self._guidance.lambda_teacher * read,
@@ -193,7 +226,9 @@ class _Guide:
 
     def discriminator_terms(self, networks: Networks, batch: Batch, fakes: dict[str, Tensor]) -> Terms:
         """Each head tells real images of a class from pictures edited to be of it."""
-        real = networks[HEADS](self._maps(fakes, "real"), batch.labels)
-        fake = networks[HEADS]([entry.detach() for entry in self._maps(fakes, "fake")], 1 - batch.labels)
+        part = edited_part(batch, fakes)
+        real = networks[HEADS](self._maps(fakes, "real"), 2 * batch.places + batch.labels)
+        made = [entry.detach() for entry in self._maps(fakes, "fake")]
+        fake = networks[HEADS](made, 2 * part.places + 1 - part.labels)
         each = [hinge_d(one, other) for one, other in zip(real, fake, strict=True)]
         return {"d_teacher_features": torch.stack(each).mean()}

@@ -3,81 +3,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 from torch import Tensor
 
+from faceeval.data.aids import AIDS, read_aids
 from faceeval.data.faces import FaceSet
-from reference_models.blocks import flip_some
+from faceeval.errors import TrainingError
+from reference_models.blocks import mirror, some
 from reference_models.images import to_signed
 from reference_models.recipe import Batch, Recipe, Terms, Update
 from reference_models.run_state import RunState
-from reference_models.sampling import Sampler, chance
+from reference_models.sampling import Draw, Sampler, chance
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What one step will see, as it was read.
+
+    Attributes:
+        draw: Which images, and for which attribute.
+        images: uint8, (N, 3, S, S).
+        aids: What else the method asked for.
+    """
+
+    draw: Draw
+    images: Tensor
+    aids: Mapping[str, NDArray[np.float32]]
 
 
 class Loop:
     """The parts of one run that do not change, and what one step does with the part that does."""
 
     def __init__(
-        self, recipe: Recipe, config: Any, faces: FaceSet, sampler: Sampler, seed: int, state: RunState
+        self,
+        recipe: Recipe,
+        config: Any,
+        faces: FaceSet,
+        attributes: tuple[str, ...],
+        sampler: Sampler,
+        seed: int,
+        state: RunState,
     ) -> None:
         self.recipe, self.config, self.faces, self.sampler = recipe, config, faces, sampler
+        self.attributes = attributes
         self.seed, self.state, self.accelerator = seed, state, state.accelerator
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields the negatives and positives, uint8, of the steps still to do, each read while the last one is used."""
+    def batches(self) -> Iterator[Drawn]:
+        """Yields what the steps still to do will see, each read while the last one is used."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         size, total = self.config.training.batch_size, self.config.training.steps
 
-        def read(step: int) -> tuple[Tensor, Tensor]:
-            negatives, positives = self.sampler.batch(step, size, rank=rank, world=world)
-            images = torch.from_numpy(np.array(self.faces.read(np.concatenate([negatives, positives]))))
-            return images[: len(negatives)], images[len(negatives) :]
+        def read(step: int) -> Drawn:
+            draw = self.sampler.draw(step, size, rank=rank, world=world)
+            images = torch.from_numpy(np.array(self.faces.read(draw.indices)))
+            return Drawn(draw, images, read_aids(self.recipe.aids, self.faces, draw.indices, self.attributes))
 
         first = self.state.step
         with ThreadPoolExecutor(1) as reader:
             waiting = reader.submit(read, first) if first < total else None
             for step in range(first, total):
                 assert waiting is not None
-                images = waiting.result()
+                drawn = waiting.result()
                 waiting = reader.submit(read, step + 1) if step + 1 < total else None
-                yield images
+                yield drawn
 
-    def micro_batches(self, images: tuple[Tensor, Tensor]) -> list[Batch]:
+    def micro_batches(self, drawn: Drawn) -> list[Batch]:
         """Normalises, augments and cuts a batch."""
-        training = self.config.training
+        training, device, draw = self.config.training, self.accelerator.device, drawn.draw
         generator = chance(self.seed, self.state.step, self.accelerator.process_index)
         layout = torch.channels_last if training.channels_last else torch.contiguous_format
-        halves = []
-        for half in images:
-            half = to_signed(half.to(self.accelerator.device))
-            half = flip_some(half, generator) if training.flip else half
-            halves.append(half.contiguous(memory_format=layout).chunk(training.accumulate))
+        images, count = to_signed(drawn.images.to(device)), draw.n_negatives
+        aids = {name: torch.from_numpy(values).to(device) for name, values in drawn.aids.items()}
+        if training.flip:
+            mirrored = torch.cat([some(count, generator), some(len(images) - count, generator)])
+            images = mirror(images, mirrored)
+            aids = {name: AIDS[name].mirrored(values, mirrored, images.shape[-1]) for name, values in aids.items()}
+        labels = torch.from_numpy(self.sampler.labels[draw.indices].astype(np.float32)).to(device)
+        places = torch.from_numpy(draw.places).to(device)
         done = self.state.step / training.steps
-        return [Batch(negatives, positives, generator, done) for negatives, positives in zip(*halves, strict=True)]
+        whole = Batch(images.contiguous(memory_format=layout), labels, places, count, generator, done, aids)
+        if training.accumulate == 1:
+            return [whole]
+        halves = [torch.arange(count, device=device), torch.arange(count, len(images), device=device)]
+        parts = zip(*[half.tensor_split(training.accumulate) for half in halves], strict=True)
+        return [whole.only(torch.cat(part)) for part in parts]
 
-    def step(self, images: tuple[Tensor, Tensor]) -> dict[str, float]:
-        """Updates every network once and returns the losses."""
+    def step(self, drawn: Drawn) -> dict[str, float]:
+        """Updates the networks whose turn it is and returns the losses.
+
+        Raises:
+            TrainingError: A loss is not finite; nothing was changed by it.
+        """
         state, training = self.state, self.config.training
-        batches = self.micro_batches(images)
-        for optimiser in state.optimisers.values():
+        batches = self.micro_batches(drawn)
+        shares = self.shares(state.step)
+        for name, optimiser in state.optimisers.items():
             for group in optimiser.param_groups:
-                group["lr"] = group["full_lr"] * rate(state.step, training.steps, training.constant_share)
+                group["lr"] = group["full_lr"] * shares.get(name, 0.0)
         terms: Terms = {}
         if state.step < training.warmup_steps:
             warmups = [partial(self.recipe.warmup_loss, state.networks, batch) for batch in batches]
             self.descend(self.recipe.averaged, self.generators_group(), warmups, terms)
         else:
-            self.updates(batches, terms, alone=state.step < training.warmup_steps + training.head_start)
+            updates = {name: update for name, update in self.recipe.updates.items() if shares.get(name)}
+            if state.step < training.warmup_steps + training.head_start:
+                updates = {name: one for name, one in updates.items() if not self.recipe.trains_generators(one)}
+            self.updates(updates, batches, terms)
         state.step += 1
         state.average(self.recipe.averaged, training.ema_decay)
         return {name: float(value) for name, value in terms.items()}
+
+    def shares(self, step: int) -> Mapping[str, float]:
+        """Updates of a step, each with the share of its full step size."""
+        training = self.config.training
+        if self.recipe.schedule is not None and step >= training.warmup_steps + training.head_start:
+            return self.recipe.schedule(self.config, step)
+        return dict.fromkeys(self.recipe.updates, rate(step, training.steps, training.constant_share))
 
     def generators_group(self) -> str:
         """Name of the update that trains the generators."""
@@ -86,19 +136,20 @@ class Loop:
                 return name
         raise AssertionError("a recipe trains its generators")
 
-    def updates(self, batches: list[Batch], terms: Terms, *, alone: bool) -> None:
-        """Runs the method's updates in its own order on the same batch; ``alone`` leaves the generators' out."""
+    def updates(self, updates: Mapping[str, Update], batches: list[Batch], terms: Terms) -> None:
+        """Runs updates in the method's own order on the same batch."""
         state = self.state
         made: list[dict[str, Tensor] | None] = [None] * len(batches)
-        if len(batches) == 1:
-            # the graph of the one translation serves every update
-            with self.precision(), torch.set_grad_enabled(not alone):
+        reading = [update for update in updates.values() if update.translates]
+        if len(batches) == 1 and reading:
+            # the graph of the one translation serves the first update of generators
+            with self.precision(), torch.set_grad_enabled(any(map(self.recipe.trains_generators, reading))):
                 made[0] = self.recipe.translate(state.networks, batches[0])
-        for name, update in self.recipe.updates.items():
-            if alone and self.recipe.trains_generators(update):
-                continue
+        for name, update in updates.items():
             losses = [self.loss_of(update, batch, made, place) for place, batch in enumerate(batches)]
             self.descend(update.networks, name, losses, terms)
+            if update in reading and self.recipe.trains_generators(update):
+                made = [{key: one.detach() for key, one in fakes.items()} if fakes else None for fakes in made]
 
     def loss_of(
         self, update: Update, batch: Batch, made: list[dict[str, Tensor] | None], place: int
@@ -107,6 +158,8 @@ class Loop:
         state, trains_generator = self.state, self.recipe.trains_generators(update)
 
         def loss() -> Terms:
+            if not update.translates:
+                return update.loss(state.networks, batch, {}, self.config, state.memory)
             fakes = made[place]
             if fakes is None or (trains_generator and not any(fake.requires_grad for fake in fakes.values())):
                 with torch.set_grad_enabled(trains_generator):
@@ -128,6 +181,7 @@ class Loop:
         for loss in losses:
             with self.precision():
                 parts = loss()
+            self.check(parts)
             torch.autograd.backward(torch.stack(list(parts.values())).sum() / len(losses))
             for name, part in parts.items():
                 terms[name] = terms.get(name, torch.zeros(())) + part.detach().cpu() / len(losses)
@@ -139,14 +193,26 @@ class Loop:
         for network in state.networks.values():
             network.requires_grad_(True)
 
+    def check(self, parts: Terms) -> None:
+        """Refuses losses that are not finite, before anything descends them."""
+        for name, value in parts.items():
+            if not torch.isfinite(value).all():
+                raise TrainingError(
+                    f"finite losses at step {self.state.step + 1}",
+                    f"{name} = {float(value.detach().mean())}",
+                    "the last checkpoint was written before; go on from it with a lower step size (--set lr=...) or "
+                    "with --set clip_norm=1, or look at the images it was given",
+                )
+
     def precision(self) -> torch.autocast:
         """Context in which convolutions run at the configured precision."""
         enabled = self.config.training.precision == "bf16"
         return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=enabled)
 
-    def method(self, attribute: str) -> Any:
+    def method(self) -> Any:
         """The method as it stands."""
-        return self.recipe.as_method(self.state.published(), self.config, attribute)
+        attributes = self.attributes if self.recipe.many else self.attributes[0]
+        return self.recipe.as_method(self.state.published(), self.config, attributes)
 
 
 def rate(step: int, steps: int, constant_share: float) -> float:

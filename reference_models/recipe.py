@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from types import ModuleType
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -28,6 +28,7 @@ class Training:
         lr: Step size of the generator's Adam.
         lr_d: Step size of the discriminator's Adam; None means ``lr``.
         betas: Momenta of both.
+        weight_decay: Of both, added to the gradients as Adam does (UNIT).
         constant_share: Share of the steps at full step size; over the rest it falls linearly to zero.
         warmup_steps: First steps that train the generator alone to return its input (L1), as DIAT does with its own.
         head_start: Next steps that train the discriminators alone. A generator that begins by returning its input finds
@@ -37,6 +38,8 @@ class Training:
         flip: Mirror each training image with probability one half.
         clip_norm: Largest norm of a network's gradient; 0 leaves it alone.
         accumulate: Micro-batches a batch is cut into, one after another, to fit into memory.
+        sampling: ``"halves"``: half of each batch has its attribute and half has not. ``"uniform"``: every image as
+            often as any other.
         precision: ``"no"`` is float32; ``"bf16"`` computes convolutions in bfloat16.
         channels_last: Keep images in channels-last memory.
     """
@@ -46,6 +49,7 @@ class Training:
     lr: float = 2e-4
     lr_d: float | None = None
     betas: tuple[float, float] = (0.5, 0.999)
+    weight_decay: float = 0.0
     constant_share: float = 0.5
     warmup_steps: int = 0
     head_start: int = 0
@@ -53,6 +57,7 @@ class Training:
     flip: bool = False
     clip_norm: float = 0.0
     accumulate: int = 1
+    sampling: Literal["halves", "uniform"] = "halves"
     precision: Literal["no", "bf16"] = "no"
     channels_last: bool = False
 
@@ -96,30 +101,63 @@ UNGUIDED = Guidance()
 
 @dataclass(frozen=True)
 class Batch:
-    """One micro-batch, float32 in [-1, 1], (N, 3, S, S) each; the two halves are drawn independently (unpaired).
+    """One micro-batch of faces, each drawn because it has, or has not, one attribute (unpaired).
 
     Attributes:
-        negatives: Faces without the attribute.
-        positives: Faces with it.
+        images: Those without their attribute, then those with it; float32 in [-1, 1], (N, 3, S, S).
+        attributes: Values of all attributes that are trained, float32 (N, A), 0 or 1; A is 1 for editors of one.
+        places: Column of the attribute each image was drawn for, int64 (N,).
+        n_negatives: How many images come first.
         generator: Source of chance for whatever the losses draw; a function of (seed, step, process) alone.
         done: Share of the training that is done, 0..1.
+        aids: What else the method asked for in ``AIDS``, (N, ...) each, see ``faceeval.data.aids``.
     """
 
-    negatives: Tensor
-    positives: Tensor
+    images: Tensor
+    attributes: Tensor
+    places: Tensor
+    n_negatives: int
     generator: torch.Generator
     done: float = 1.0
+    aids: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, negatives: Tensor, positives: Tensor, generator: torch.Generator, done: float = 1.0) -> Batch:
+        """Makes the batch of an editor of one attribute from faces without it and faces with it."""
+        labels = torch.cat([torch.zeros(len(negatives), 1), torch.ones(len(positives), 1)]).to(negatives.device)
+        places = torch.zeros(len(labels), dtype=torch.int64, device=negatives.device)
+        return cls(torch.cat([negatives, positives]), labels, places, len(negatives), generator, done)
 
     @property
-    def images(self) -> Tensor:
-        """Negatives, then positives."""
-        return torch.cat([self.negatives, self.positives])
+    def negatives(self) -> Tensor:
+        """Faces without the attribute each was drawn for."""
+        return self.images[: self.n_negatives]
+
+    @property
+    def positives(self) -> Tensor:
+        """Faces with the attribute each was drawn for."""
+        return self.images[self.n_negatives :]
 
     @property
     def labels(self) -> Tensor:
-        """Attribute values (N,) of ``images``, float32."""
-        parts = [torch.zeros(len(self.negatives)), torch.ones(len(self.positives))]
-        return torch.cat(parts).to(self.negatives.device)
+        """Value (N,) of the attribute each image was drawn for, float32."""
+        return self.attributes.gather(1, self.places[:, None])[:, 0]
+
+    @property
+    def targets(self) -> Tensor:
+        """What an edit aims at, (N, A): the attribute each image was drawn for is inverted, the others stay."""
+        return self.attributes.scatter(1, self.places[:, None], 1 - self.labels[:, None])
+
+    def only(self, rows: Tensor) -> Batch:
+        """The part of the batch that some rows (n,) are; their order must leave negatives first."""
+        return replace(
+            self,
+            images=self.images[rows],
+            attributes=self.attributes[rows],
+            places=self.places[rows],
+            n_negatives=int((rows < self.n_negatives).sum()),
+            aids={name: value[rows] for name, value in self.aids.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -130,10 +168,13 @@ class Update:
         networks: Names of the networks it changes; all others are frozen meanwhile.
         loss: (networks, batch, fakes, config, memory) -> weighted terms; their sum is descended. ``fakes`` is what the
             method's ``translate`` returned for this batch; ``memory`` is kept from step to step and in checkpoints.
+        translates: Whether the loss reads ``fakes``. A stage of pre-training does not: nothing is translated for it,
+            ``fakes`` is empty, and guidance leaves it alone.
     """
 
     networks: tuple[str, ...]
     loss: Callable[[Networks, Batch, dict[str, Tensor], Any, dict[str, Tensor]], Terms]
+    translates: bool = True
 
 
 @dataclass(frozen=True)
@@ -142,14 +183,22 @@ class Recipe:
 
     Attributes:
         build: (configuration, seed) -> freshly drawn networks.
-        translate: (networks, batch) -> what the generators make of the batch, once for all updates. Editors of one
-            attribute return at least ``"edited"``, (N, 3, S, S), in the order of ``batch.images``.
+        translate: (networks, batch) -> what the generators make of the batch, once for all updates. Editors return at
+            least ``"edited"``, (N, 3, S, S), made for ``batch.targets`` in the order of ``batch.images``; those that
+            edit only some of them return beside it which, ``"rows"``, int64 (n,).
         updates: Name -> update, in the method's own order.
         averaged: Names of the generators, whose averages are published.
         oversampled: Whether the rarer class is repeated until the classes are equal.
         warmup_loss: (networks, batch) -> terms that make the generators return their input.
-        preview: (networks, images, labels) -> edits for the sample grids.
-        as_method: (networks, configuration, attribute) -> the method, to be scored while it trains.
+        preview: (networks, images, labels) -> edits for the sample grids, each image edited away from its label (n,). A
+            method for many attributes gets the wanted values of all of them instead, (n, A).
+        as_method: (networks, configuration, attribute) -> the method, to be scored while it trains. A method for many
+            attributes gets a tuple of them.
+        schedule: (configuration, step) -> updates to run at that step, each with the share of its full step size. Any
+            other order than all updates at every step stands here, as a function of the step alone.
+        aids: What each batch must bring beside images and labels; names in ``faceeval.data.aids.AIDS``.
+        many: Whether one model edits several attributes.
+        for_attribute: (configuration, attribute) -> the configuration with what depends on the attribute settled.
     """
 
     build: Callable[[Any, int], Networks]
@@ -159,16 +208,21 @@ class Recipe:
     oversampled: bool
     warmup_loss: Callable[[Networks, Batch], Terms]
     preview: Callable[[Networks, Tensor, Tensor], Tensor]
-    as_method: Callable[[Networks, Any, str], Any]
+    as_method: Callable[[Networks, Any, Any], Any]
+    schedule: Callable[[Any, int], Mapping[str, float]] | None = None
+    aids: tuple[str, ...] = ()
+    many: bool = False
+    for_attribute: Callable[[Any, str], Any] | None = None
 
     @classmethod
     def of(cls, module: ModuleType) -> Recipe:
-        """Reads a method's file; its constants are written in capitals there."""
-        capitals = ("updates", "averaged", "oversampled")
-        found: dict[str, Any] = {
-            entry.name: getattr(module, entry.name.upper() if entry.name in capitals else entry.name)
-            for entry in fields(cls)
-        }
+        """Reads a method's file; its constants are written in capitals there. What has a default may be missing."""
+        capitals = ("updates", "averaged", "oversampled", "aids", "many")
+        found: dict[str, Any] = {}
+        for entry in fields(cls):
+            name = entry.name.upper() if entry.name in capitals else entry.name
+            if entry.default is MISSING or hasattr(module, name):
+                found[entry.name] = getattr(module, name)
         return cls(**found)
 
     def trains_generators(self, update: Update) -> bool:

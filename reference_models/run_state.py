@@ -21,7 +21,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from faceeval.atomic import write_whole
-from faceeval.errors import CheckpointError
+from faceeval.errors import CheckpointError, TrainingError
 from reference_models.checkpoint import fill
 from reference_models.guidance import HEADS
 from reference_models.recipe import Networks, Recipe
@@ -119,7 +119,9 @@ def start_state(recipe: Recipe, config: Any, seed: int, accelerator: Accelerator
         lr = training.lr if recipe.trains_generators(update) or training.lr_d is None else training.lr_d
         parameters = [parameter for network in update.networks for parameter in networks[network].parameters()]
         # the step is kept as a tensor and the loop sets lr, so full_lr remembers what it scales
-        optimisers[name] = torch.optim.Adam([{"params": parameters, "full_lr": lr}], lr=lr, betas=training.betas)
+        optimisers[name] = torch.optim.Adam(
+            [{"params": parameters, "full_lr": lr}], lr=lr, betas=training.betas, weight_decay=training.weight_decay
+        )
     config_text = json.loads(json.dumps(asdict(config)))
     return RunState(networks, averaged, optimisers, accelerator, {**run, "config": config_text})
 
@@ -129,7 +131,17 @@ def write_state(state: RunState, out: Path) -> None:
 
     Raises:
         OutputError: It cannot be written.
+        TrainingError: A weight is not finite.
     """
+    odd = [
+        f"{name}.{key}"
+        for name, net in state.networks.items()
+        for key, value in net.state_dict().items()
+        if not value.isfinite().all()
+    ]
+    if odd:
+        todo = f"what stands in {out} is the last good checkpoint; go on from it with a lower step size or clip_norm"
+        raise TrainingError(f"finite weights after step {state.step}", f"{len(odd)} that are not, first {odd[0]}", todo)
     # each process has a memory of its own
     gathered = _gather_memory(state) if state.accelerator.num_processes > 1 else {}
     if state.accelerator.is_main_process:

@@ -22,26 +22,29 @@ COLUMNS = 12
 
 
 def write_grid(state: RunState, recipe: Recipe, faces: FaceSet, labels: NDArray[np.uint8], path: Path) -> None:
-    """Writes four rows: faces without the attribute, their edits, faces with it, their edits; always the same faces.
+    """Writes four rows for each attribute: faces without it, their edits, faces with it, their edits; always the same.
 
     Args:
         state: The run; its averaged generators draw.
         recipe: The method's.
         faces: Training split.
-        labels: (N,), 0 or 1.
+        labels: (N, A), 0 or 1.
         path: PNG file to write.
     """
     if not state.accelerator.is_main_process:
         return
     networks = {**state.networks, **state.averaged}
-    rows = []
-    for value in (0, 1):
-        chosen = np.flatnonzero(labels == value)[:COLUMNS]
-        source = torch.from_numpy(np.array(faces.read(chosen)))
-        wanted = torch.full((len(chosen),), float(value), device=state.accelerator.device)
-        with torch.no_grad():
-            edited = recipe.preview(networks, to_signed(source.to(state.accelerator.device)), wanted)
-        rows += [source, to_uint8(edited).cpu()]
+    rows, device = [], state.accelerator.device
+    for column in range(labels.shape[1]):
+        for value in (0, 1):
+            chosen = np.flatnonzero(labels[:, column] == value)[:COLUMNS]
+            source = torch.from_numpy(np.array(faces.read(chosen)))
+            told = torch.from_numpy(labels[chosen].astype(np.float32)).to(device)
+            if recipe.many:
+                told[:, column] = 1 - value
+            with torch.no_grad():
+                edited = recipe.preview(networks, to_signed(source.to(device)), told if recipe.many else told[:, 0])
+            rows += [source, to_uint8(edited).cpu()]
     write_whole(path, png(tile(rows)))
 
 

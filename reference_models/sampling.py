@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,13 +14,14 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 
 
-def oversample(labels: NDArray[np.uint8], *, seed: int, epoch: int) -> tuple[Indices, Indices]:
+def oversample(labels: NDArray[np.uint8], *, seed: int, epoch: int, column: int = 0) -> tuple[Indices, Indices]:
     """Repeats the rarer class until both are equally large (Masko and Hensman 2015; FAI, section 3.1).
 
     Args:
         labels: (N,), 0 or 1, both present.
         seed: Seed of the run.
         epoch: Which pass over the data; each has its own order and its own extra copies.
+        column: Which attribute this is, of several.
 
     Returns:
         Negatives and positives, index arrays of the same length, each shuffled. Every image stands in them at least
@@ -28,48 +31,100 @@ def oversample(labels: NDArray[np.uint8], *, seed: int, epoch: int) -> tuple[Ind
     length = max(len(entries) for entries in classes)
     drawn = []
     for value, entries in enumerate(classes):
-        rng = np.random.default_rng([seed, epoch, value, 1])
+        rng = np.random.default_rng([seed, epoch, value, 1, *([column] if column else [])])
         whole, rest = divmod(length, len(entries))
         repeated = np.concatenate([np.tile(entries, whole), rng.permutation(entries)[:rest]])
         drawn.append(rng.permutation(repeated))
     return drawn[0], drawn[1]
 
 
+@dataclass(frozen=True)
+class Draw:
+    """What one process sees at one step.
+
+    Attributes:
+        indices: Images without their attribute, then those with it, (n,).
+        places: Column of the attribute each was drawn for, (n,).
+        n_negatives: How many come first.
+    """
+
+    indices: Indices
+    places: Indices
+    n_negatives: int
+
+
 class Sampler:
-    """Draws the two halves of each step's batch.
+    """Draws the batch of each step. Of several attributes each is drawn for as often as any other.
 
     Args:
-        labels: (N,), 0 or 1, both present.
+        labels: (N,) of one attribute, or (N, A), 0 or 1, both present in each column.
         seed: Seed of the run.
         oversampled: Whether an epoch is the larger class, the other repeated to match; else each class is walked at
             its own pace, reshuffled whenever it is exhausted.
+        sampling: As ``recipe.Training`` has it.
     """
 
-    def __init__(self, labels: NDArray[np.uint8], *, seed: int, oversampled: bool) -> None:
-        self._labels, self._seed, self._oversampled = labels, seed, oversampled
-        self._classes = [np.flatnonzero(labels == value) for value in (0, 1)]
-        self._lengths = [len(entries) for entries in self._classes]
-        if oversampled:
-            self._lengths = [max(self._lengths)] * 2
-        self._epoch = lru_cache(maxsize=8)(self._draw_epoch)
+    def __init__(
+        self,
+        labels: NDArray[np.uint8],
+        *,
+        seed: int,
+        oversampled: bool,
+        sampling: Literal["halves", "uniform"] = "halves",
+    ) -> None:
+        self.labels = labels if labels.ndim == 2 else labels[:, None]
+        self._seed, self._oversampled, self._uniform = seed, oversampled, sampling == "uniform"
+        self._columns = self.labels.shape[1]
+        self._epoch = lru_cache(maxsize=8 * self._columns)(self._draw_epoch)
 
-    def _draw_epoch(self, value: int, epoch: int) -> Indices:
+    def _length(self, value: int, column: int) -> int:
+        """Images in an epoch of one class."""
+        sizes = [int((self.labels[:, column] == entry).sum()) for entry in (0, 1)]
+        return max(sizes) if self._oversampled else sizes[value]
+
+    def _draw_epoch(self, value: int, column: int, epoch: int) -> Indices:
         if self._oversampled:
-            return oversample(self._labels, seed=self._seed, epoch=epoch)[value]
-        rng = np.random.default_rng([self._seed, epoch, value, 0])
-        return rng.permutation(self._classes[value])
+            return oversample(self.labels[:, column], seed=self._seed, epoch=epoch, column=column)[value]
+        rng = np.random.default_rng([self._seed, epoch, value, 0, *([column] if column else [])])
+        return rng.permutation(np.flatnonzero(self.labels[:, column] == value))
 
-    def _walk(self, value: int, start: int, count: int) -> Indices:
-        """Entries start .. start + count of one class's endless, epoch by epoch reshuffled walk."""
-        length = self._lengths[value]
-        places = np.arange(start, start + count)
-        return np.array([self._epoch(value, int(place) // length)[int(place) % length] for place in places], np.int64)
+    def _walk(self, value: int, start: int, count: int) -> tuple[Indices, Indices]:
+        """Entries start .. start + count of one class's endless, epoch by epoch reshuffled walk, attributes in turn."""
+        found, columns = [], np.arange(start, start + count) % self._columns
+        for place, column in zip(range(start, start + count), columns.tolist(), strict=True):
+            epoch, here = divmod(place // self._columns, self._lengths[value][column])
+            found.append(self._epoch(value, column, epoch)[here])
+        return np.array(found, np.int64), columns.astype(np.int64)
 
-    def batch(self, step: int, size: int, *, rank: int = 0, world: int = 1) -> tuple[Indices, Indices]:
-        """Returns the negatives (size // 2,) and positives (the rest) that one process of ``world`` sees at a step."""
+    @cached_property
+    def _lengths(self) -> list[list[int]]:
+        return [[self._length(value, column) for column in range(self._columns)] for value in (0, 1)]
+
+    @lru_cache(maxsize=2)  # noqa: B019 - a sampler lives as long as its run
+    def _whole_epoch(self, epoch: int) -> Indices:
+        return np.random.default_rng([self._seed, epoch, 2, 0]).permutation(len(self.labels))
+
+    def draw(self, step: int, size: int, *, rank: int = 0, world: int = 1) -> Draw:
+        """Returns what one process of ``world`` sees at a step; in halves, ``size // 2`` images are negatives."""
+        if self._uniform:
+            return self._draw_uniform((step * world + rank) * size, size)
         halves = (size // 2, size - size // 2)
         drawn = [self._walk(value, (step * world + rank) * count, count) for value, count in enumerate(halves)]
-        return drawn[0], drawn[1]
+        return Draw(np.concatenate([d[0] for d in drawn]), np.concatenate([d[1] for d in drawn]), halves[0])
+
+    def _draw_uniform(self, start: int, count: int) -> Draw:
+        places = np.arange(start, start + count)
+        length = len(self.labels)
+        indices = np.array([self._whole_epoch(place // length)[place % length] for place in places.tolist()], np.int64)
+        columns = places % self._columns
+        values = self.labels[indices, columns]
+        order = np.argsort(values, kind="stable")
+        return Draw(indices[order], columns[order], int((values == 0).sum()))
+
+    def batch(self, step: int, size: int, *, rank: int = 0, world: int = 1) -> tuple[Indices, Indices]:
+        """Returns the negatives and the positives of ``draw``."""
+        drawn = self.draw(step, size, rank=rank, world=world)
+        return drawn.indices[: drawn.n_negatives], drawn.indices[drawn.n_negatives :]
 
 
 def chance(seed: int, step: int, rank: int) -> torch.Generator:

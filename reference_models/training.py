@@ -10,17 +10,19 @@ from __future__ import annotations
 import importlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 
+from faceeval.data.aids import read_aids
 from faceeval.data.faces import FaceSet
 from faceeval.errors import InputError, unknown_name
-from reference_models import METHODS
+from reference_models import METHODS, UNTRAINED
 from reference_models.checkpoint import append_line, save_weights
 from reference_models.guidance import Teacher, guided
 from reference_models.loop import Loop
@@ -39,7 +41,7 @@ def module_of(method: str) -> ModuleType:
     Raises:
         UnknownNameError: No such method, or one that needs no training.
     """
-    trainable = [name for name in METHODS if name != "identity"]
+    trainable = [name for name in METHODS if name not in UNTRAINED]
     if method not in trainable:
         raise unknown_name("method to train", method, trainable)
     return importlib.import_module(METHODS[method].partition(":")[0])
@@ -61,7 +63,7 @@ def configure(method: str, preset: str, *, steps: int | None = None, overrides: 
 def train(
     method: str,
     faces: FaceSet,
-    attribute: str,
+    attributes: str | Sequence[str],
     *,
     preset: str = "small",
     out: Path,
@@ -77,12 +79,12 @@ def train(
     resume: bool = True,
     notes: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Trains a method for one attribute and publishes its weights.
+    """Trains a method for one attribute, or for several where one model edits several, and publishes its weights.
 
     Args:
         method: Name of a trainable method.
         faces: Training split, at the image size of the configuration.
-        attribute: CelebA's name of the attribute.
+        attributes: CelebA's name of the attribute, or names of the attributes.
         preset: ``"paper"``, ``"small"`` or ``"quick"``.
         out: Folder for ``log.jsonl``, ``samples/``, ``checkpoint/`` and the weights.
         steps: Iterations, instead of the preset's.
@@ -98,26 +100,33 @@ def train(
         notes: More lines for the card, such as the command.
 
     Returns:
-        Path of the weight file ``<out>/<method>-<attribute>.safetensors``; its card lies beside it.
+        Path of the weight file ``<out>/<method>-<attribute>.safetensors``, or ``<out>/<method>.safetensors`` where one
+        model edits many attributes; its card lies beside it.
 
     Raises:
         UnknownNameError: No such method, preset, field or attribute.
-        InputError: Images of another size, only one class of them, or no teacher for a guided training.
+        InputError: Images of another size, only one class of them, several attributes for a method that edits one, or
+            no teacher for a guided training.
         CheckpointError: ``out`` holds the checkpoint of another run.
         OutputError: ``out`` cannot be written to.
+        TrainingError: A loss or a weight is not finite; the last good checkpoint stands.
         KeyboardInterrupt: After the step at hand was finished and a checkpoint written.
     """
     config, out = configure(method, preset, steps=steps, overrides=overrides), Path(out)
-    labels = faces.labels(attribute)
+    recipe, names = Recipe.of(module_of(method)), check_attributes(method, attributes)
+    if recipe.for_attribute is not None:
+        config = recipe.for_attribute(config, names[0])
+    labels = np.stack([faces.labels(attribute) for attribute in names], axis=1)
     check_faces(faces, config)
+    read_aids(recipe.aids, faces, np.zeros(1, np.int64), names)  # for its errors
     guidance = getattr(config, "guidance", UNGUIDED)
     teacher = teacher if guidance.guided else None
-    recipe = guided(Recipe.of(module_of(method)), guidance, attribute, teacher)
+    recipe = guided(recipe, guidance, names, teacher)
     # told so, accelerate also forms a group of several processes on CPUs
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     run = {
         "method": method,
-        "attribute": attribute,
+        "attributes": list(names),
         "seed": seed,
         "data": faces.digest,
         "world": accelerator.num_processes,
@@ -125,11 +134,13 @@ def train(
     }
     state = start_state(recipe, config, seed, accelerator, run)
     read_state(state, out, resume=resume)
-    loop = Loop(recipe, config, faces, Sampler(labels, seed=seed, oversampled=recipe.oversampled), seed, state)
+    sampling = config.training.sampling
+    sampler = Sampler(labels, seed=seed, oversampled=recipe.oversampled, sampling=sampling)
+    loop = Loop(recipe, config, faces, names, sampler, seed, state)
     total, started, already = config.training.steps, time.monotonic(), state.seconds
     with interruptible(accelerator) as interrupted:
-        for images in loop.batches():
-            losses = loop.step(images)
+        for drawn in loop.batches():
+            losses = loop.step(drawn)
             state.seconds = already + time.monotonic() - started
             done = state.step
             stopping = interrupted()
@@ -141,10 +152,10 @@ def train(
             if done % checkpoint_every == 0 or last:
                 write_state(state, out)
                 if on_checkpoint is not None and accelerator.is_main_process:
-                    on_checkpoint(done, loop.method(attribute))
+                    on_checkpoint(done, loop.method())
             if stopping:
                 raise KeyboardInterrupt(f"stopped after step {done}; the checkpoint in {out} goes on from there")
-    path = out / f"{method}-{attribute}.safetensors"
+    path = out / (f"{method}.safetensors" if recipe.many else f"{method}-{names[0]}.safetensors")
     if accelerator.is_main_process:
         told = {
             "preset": preset,
@@ -155,10 +166,25 @@ def train(
             **(notes or {}),
         }
         save_weights(
-            path, state.published(), method=method, attribute=attribute, data=faces.name, config=config, notes=told
+            path, state.published(), method=method, attributes=names, data=faces.name, config=config, notes=told
         )
     accelerator.wait_for_everyone()
     return path
+
+
+def check_attributes(method: str, attributes: str | Sequence[str]) -> tuple[str, ...]:
+    """Returns the attributes as a tuple; refuses none, one twice, and several for a method that edits one.
+
+    Raises:
+        InputError: One of these.
+    """
+    names = (attributes,) if isinstance(attributes, str) else tuple(attributes)
+    many = Recipe.of(module_of(method)).many
+    if not names or len(set(names)) < len(names) or (len(names) > 1 and not many):
+        expected = "one attribute, or several different ones" if many else f"one attribute, as {method} edits one"
+        todo = "name each once" if many else "train it once for each attribute"
+        raise InputError(expected, ", ".join(names) or "none", todo)
+    return names
 
 
 def check_faces(faces: FaceSet, config: Any) -> None:

@@ -25,7 +25,7 @@ TERMS = {"g_teacher_features", "g_teacher_class", "g_teacher_keep", "g_same"}
 
 def make_batch(count: int = 2) -> Batch:
     x = torch.rand(2 * count, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return Batch(x[:count], x[count:], torch.Generator().manual_seed(0))
+    return Batch.of(x[:count], x[count:], torch.Generator().manual_seed(0))
 
 
 def losses_of(name, guidance=GUIDANCE):

@@ -73,7 +73,7 @@ def test_half_precision_logits_are_judged_in_single_precision():
 
 def make_batch(side: int = 64, count: int = 2) -> Batch:
     x = torch.rand(2 * count, 3, side, side) * 2 - 1
-    return Batch(x[:count], x[count:], torch.Generator().manual_seed(0))
+    return Batch.of(x[:count], x[count:], torch.Generator().manual_seed(0))
 
 
 class Silent(nn.Module):
@@ -105,7 +105,7 @@ def test_fai_asks_for_the_inverted_class():
             return source, 40 * x.mean((1, 2, 3)).sign(), maps
 
     dark, light = -torch.ones(2, 3, 8, 8), torch.ones(2, 3, 8, 8)
-    batch = Batch(dark, light, torch.Generator())
+    batch = Batch.of(dark, light, torch.Generator())
     networks = {"generator": nn.Identity(), "discriminator": Honest()}
     unchanged = fai.generator_loss(networks, batch, {"edited": batch.images}, TINY_FAI, {})
     inverted = fai.generator_loss(networks, batch, {"edited": -batch.images}, TINY_FAI, {})

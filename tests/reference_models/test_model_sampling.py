@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_models.blocks import flip_some
+from reference_models.blocks import mirror, some
 from reference_models.cyclegan import from_history
 from reference_models.images import in_batches, to_signed, to_uint8
 from reference_models.sampling import Sampler, chance, oversample
@@ -101,7 +101,7 @@ def test_batched_application_equals_one_batch():
 
 def test_mirroring_mirrors_about_half():
     images = torch.rand(200, 1, 2, 3)
-    mirrored = flip_some(images, torch.Generator().manual_seed(0))
+    mirrored = mirror(images, some(len(images), torch.Generator().manual_seed(0)))
     changed = (mirrored != images).flatten(1).any(1)
     assert 70 < changed.sum() < 130
     assert torch.equal(mirrored[changed], images[changed].flip(3))
