@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from faceeval.data.faces import FaceSet
 from faceeval.errors import InputError
-from faceeval.method import Critic, Editor, MethodCard
+from faceeval.method import AidedEditor, Critic, Editor, MethodCard
+from faceeval.metrics.arrays import vector
 from faceeval.metrics.fidelity import realness
 
 
@@ -29,13 +31,16 @@ class NamedEditor(Protocol):
         """Does what ``Editor.edit`` does, told the name of each image."""
 
 
-def check_fit(method: Editor | NamedEditor, faces: FaceSet, attribute: str) -> None:
+AnyEditor = Editor | AidedEditor | NamedEditor
+
+
+def check_fit(method: AnyEditor, faces: FaceSet, attribute: str) -> None:
     """Refuses a method that was not made for these images or this attribute, before any work is done.
 
     Raises:
         InputError: It cannot edit, or its card names another image size, or other attributes.
     """
-    if not isinstance(method, Editor | NamedEditor):
+    if not isinstance(method, Editor | AidedEditor | NamedEditor):
         todo = "give it card and edit(images, attribute, value); docs/add-a-method.md shows how"
         raise InputError("a method that can edit", f"{type(method).__name__}, which lacks card or edit", todo)
     card = method.card
@@ -51,12 +56,26 @@ def check_fit(method: Editor | NamedEditor, faces: FaceSet, attribute: str) -> N
         )
 
 
+def directions(method: AnyEditor, attribute: str) -> tuple[int, ...]:
+    """Returns the values of an attribute a method can set, greatest first: 1 adds it, 0 takes it away.
+
+    Raises:
+        InputError: Its card names none, or something other than 0 and 1.
+    """
+    found = tuple(sorted({int(value) for value in method.card.directions.get(attribute, (0, 1))}, reverse=True))
+    if not found or not set(found) <= {0, 1}:
+        todo = "leave the attribute out of directions where both can be set"
+        raise InputError(f"values 0, 1 or both in {method.card.name}'s directions of {attribute}", f"{found}", todo)
+    return found
+
+
 def edit(
-    method: Editor | NamedEditor,
+    method: AnyEditor,
     names: tuple[str, ...],
     source: NDArray[np.uint8],
     attribute: str,
     targets: NDArray[np.uint8],
+    aids: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> NDArray[np.uint8]:
     """Returns checked edits of one batch.
 
@@ -69,6 +88,7 @@ def edit(
         source: uint8, (n, 3, S, S).
         attribute: CelebA's name.
         targets: Wanted values 0 or 1, (n,).
+        aids: What the method's card asks for, (n, ...) each.
 
     Returns:
         uint8, the shape of ``source``.
@@ -80,10 +100,12 @@ def edit(
     with torch.inference_mode():
         if isinstance(method, NamedEditor):
             edited = method.edit_named(names, images, attribute, value)
+        elif isinstance(method, AidedEditor):
+            told = {name: torch.from_numpy(values.copy()) for name, values in (aids or {}).items()}
+            edited = method.edit_aided(images, attribute, value, told)
         else:
             edited = method.edit(images, attribute, value)
-    _check(edited, source.shape, method.card.name)
-    return np.ascontiguousarray(edited.numpy())
+    return check_edits(edited, source.shape, method.card.name)
 
 
 def own_realness(
@@ -91,26 +113,46 @@ def own_realness(
 ) -> NDArray[np.float64]:
     """Returns the probability of being real, float64 (n,), that a method's own discriminator gives its edits.
 
+    Arguments and errors as in `own_logits`.
+    """
+    return realness(own_logits(method, edited, attribute, targets))
+
+
+def own_logits(
+    method: Critic, images: NDArray[np.uint8], attribute: str, shown: NDArray[np.uint8]
+) -> NDArray[np.float64]:
+    """Returns the logits, float64 (n,), that a method's own discriminator gives images.
+
     Args:
         method: Has the discriminator.
-        edited: uint8, (n, 3, S, S).
+        images: uint8, (n, 3, S, S).
         attribute: CelebA's name.
-        targets: Wanted values 0 or 1, (n,).
+        shown: Value 0 or 1 of the attribute that each image should show, (n,).
 
     Raises:
         InputError: It did not return one finite logit for each image.
     """
     with torch.inference_mode():
-        value = torch.from_numpy(targets.astype(np.float32))
-        logits = method.realness(torch.from_numpy(edited.copy()), attribute, value)
-    if not isinstance(logits, Tensor) or tuple(logits.shape) != (len(edited),):
+        value = torch.from_numpy(shown.astype(np.float32))
+        logits = method.realness(torch.from_numpy(images.copy()), attribute, value)
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != (len(images),):
         got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
         todo = "return one logit an image; the mean over the patches where the discriminator has many"
-        raise InputError(f"from {method.card.name}.realness a tensor of shape ({len(edited)},)", got, todo)
-    return realness(logits.detach().float().cpu().numpy())
+        raise InputError(f"from {method.card.name}.realness a tensor of shape ({len(images)},)", got, todo)
+    return vector(f"logits of {method.card.name}.realness", logits.detach().double().cpu().numpy())
 
 
-def _check(edited: object, shape: tuple[int, ...], name: str) -> None:
+def check_edits(edited: object, shape: tuple[int, ...], name: str) -> NDArray[np.uint8]:
+    """Returns what an editor made as an array of its own.
+
+    Args:
+        edited: What came back.
+        shape: What its shape should be, (n, 3, S, S).
+        name: The editor's, for messages.
+
+    Raises:
+        InputError: It is anything but a uint8 tensor of that shape on the CPU.
+    """
     expected = f"from {name}.edit a uint8 tensor of shape {shape} on the CPU"
     if not isinstance(edited, Tensor):
         raise InputError(expected, f"{type(edited).__name__}", "return a torch tensor, such as torch.from_numpy(array)")
@@ -125,3 +167,4 @@ def _check(edited: object, shape: tuple[int, ...], name: str) -> None:
         raise InputError(expected, f"shape {tuple(edited.shape)}", todo)
     if edited.device.type != "cpu":
         raise InputError(expected, f"a tensor on {edited.device}", "return edited.cpu()")
+    return np.ascontiguousarray(edited.numpy())
