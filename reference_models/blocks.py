@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Norm = Literal["instance", "group"]
+Norm = Literal["instance", "group", "batch"]
 Output = Literal["image", "residual", "blend", "sum"]
 Upsampling = Literal["transposed", "bilinear"]
+Spread = float | Literal["default"] | None  # of weights before training, see ``initialise``
 # raw channels a generator must end with, by how its picture is made
 OUTPUT_CHANNELS: dict[str, int] = {"image": 3, "residual": 3, "blend": 4, "sum": 3}
 
@@ -31,17 +32,30 @@ def instance_norm(channels: int, *, affine: bool) -> nn.GroupNorm:
 GROUPS = 4  # of "group"
 
 
-def normalise(channels: int, kind: Norm, *, affine: bool = True) -> nn.GroupNorm:
+def normalise(channels: int, kind: Norm, *, affine: bool = True) -> nn.Module:
     """Normalisation, unless told otherwise with a learnt scale and shift per channel.
 
     Args:
         channels: Channels of the input.
         kind: ``"instance"``: each channel by itself, which takes from a map whatever is the same all over it, such as
             "this face is old". ``"group"``: four groups of channels (Wu and He, "Group Normalization", 2018), within
-            which such a message survives.
+            which such a message survives. ``"batch"``: each channel over the whole batch, see ``batch_norm``.
         affine: Whether each channel has that scale and shift.
     """
+    if kind == "batch":
+        return batch_norm(channels, affine=affine)
     return nn.GroupNorm(channels if kind == "instance" else GROUPS, channels, eps=1e-5, affine=affine)
+
+
+def batch_norm(channels: int, *, affine: bool = True) -> nn.BatchNorm2d:
+    """Batch normalisation, unless told otherwise with a learnt scale and shift (Ioffe and Szegedy, ICML 2015).
+
+    Its statistics move by a tenth of the way each time, so it needs no count of batches, which half precision could not
+    hold. Each process keeps statistics of its own; those of the first are published.
+    """
+    norm = nn.BatchNorm2d(channels, affine=affine)
+    norm.num_batches_tracked = None
+    return norm
 
 
 def reflect_conv(channels_in: int, channels_out: int, kernel: int) -> nn.Conv2d:
@@ -74,25 +88,50 @@ class ResidualBlock(nn.Module):
     Args:
         channels: Of input and output.
         padding: What surrounds the map: its mirror image, or zeros.
-        norm: Kind of both norms, which have no scale of their own.
+        norm: Kind of both norms.
+        affine: Whether the norms have a scale and a shift of their own.
+        bias: Whether the convolutions have a bias; None: where the norms have no shift.
     """
 
     def __init__(
-        self, channels: int, *, padding: Literal["reflect", "zeros"] = "reflect", norm: Norm = "instance"
+        self,
+        channels: int,
+        *,
+        padding: Literal["reflect", "zeros"] = "reflect",
+        norm: Norm = "instance",
+        affine: bool = False,
+        bias: bool | None = None,
     ) -> None:
         super().__init__()
+        bias = not affine if bias is None else bias
         self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
-            normalise(channels, norm, affine=False),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding, bias=bias),
+            normalise(channels, norm, affine=affine),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
-            normalise(channels, norm, affine=False),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding, bias=bias),
+            normalise(channels, norm, affine=affine),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns a map of the input's shape (N, channels, H, W)."""
         result: Tensor = x + self.body(x)
         return result
+
+
+def refiner(channels: int, norm: Norm, output: Output) -> nn.Sequential:
+    """Two 3x3 convolutions at full size that see the source too, so that thin frames can be placed to the pixel.
+
+    Args:
+        channels: Of the map they refine; the source's three come on top.
+        norm: Kind of the norm between them.
+        output: As in ``compose``.
+    """
+    return nn.Sequential(
+        nn.Conv2d(channels + 3, channels, 3, 1, 1),
+        normalise(channels, norm),
+        leaky(),
+        nn.Conv2d(channels, OUTPUT_CHANNELS[output], 3, 1, 1),
+    )
 
 
 def compose(raw: Tensor, source: Tensor, output: Output) -> Tensor:
@@ -118,7 +157,7 @@ def compose(raw: Tensor, source: Tensor, output: Output) -> Tensor:
     return torch.lerp(source, torch.tanh(raw[:, :3]), torch.sigmoid(raw[:, 3:]))
 
 
-def initialise(network: nn.Module, seed: int, *, std: float | None = 0.02, truncated: bool = False) -> None:
+def initialise(network: nn.Module, seed: int, *, std: Spread = 0.02, truncated: bool = False) -> None:
     """Draws every convolution's weight from N(0, std) and zeroes its bias; norms start as the identity.
 
     Args:
@@ -126,12 +165,18 @@ def initialise(network: nn.Module, seed: int, *, std: float | None = 0.02, trunc
         seed: Decides the draw, in the order of ``network.modules()``.
         std: Standard deviation (0.02: Radford et al., "DCGAN", section 4). None keeps the size of the signal from
             layer to layer (He et al., ICCV 2015, eq. 14), which a narrow network without norms needs to start at all.
+            ``"default"``: torch's own way, weights and biases uniform within one over the root of the inputs.
         truncated: Draw again whatever is more than two standard deviations from zero.
     """
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            spread = std if std is not None else (2.0 / module.weight[0].numel()) ** 0.5
+            inputs = module.weight[0].numel()
+            if std == "default":
+                for values in module.parameters():
+                    nn.init.uniform_(values, -(inputs**-0.5), inputs**-0.5, generator=generator)
+                continue
+            spread = std if std is not None else (2.0 / inputs) ** 0.5
             if truncated:
                 nn.init.trunc_normal_(module.weight, 0.0, spread, -2 * spread, 2 * spread, generator=generator)
             else:
@@ -149,12 +194,18 @@ def start_as_identity(head: nn.Module, output: Output) -> None:
             starts with a mask of 0.02, which still lets gradients reach both the mask and the new picture.
     """
     last = [module for module in head.modules() if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d))][-1]
-    assert last.bias is not None
     with torch.no_grad():
         if output == "residual":
-            last.weight.zero_()
+            for values in last.parameters():
+                values.zero_()
         elif output == "blend":
+            assert last.bias is not None
             last.bias[3] = -4.0
+
+
+def doubling(first: int, count: int, most: int | None = None) -> list[int]:
+    """Returns channels that double from level to level, up to a cap."""
+    return [min(first * 2**level, most or first * 2**level) for level in range(count)]
 
 
 def count_parameters(network: nn.Module) -> int:
