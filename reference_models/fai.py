@@ -23,10 +23,12 @@ from reference_models.blocks import (
     Output,
     Upsampling,
     compose,
+    doubling,
     initialise,
     instance_norm,
     leaky,
     normalise,
+    refiner,
     start_as_identity,
     upsample,
 )
@@ -134,17 +136,12 @@ PRESETS: dict[str, Config] = {
 # --- networks (section 2.2) -------------------------------------------------------------------------------------
 
 
-def _widths(first: int, count: int, cap: int) -> list[int]:
-    """Channels that double from level to level up to a cap."""
-    return [min(first * 2**level, cap) for level in range(count)]
-
-
 class Generator(nn.Module):
     """U-Net whose skips pass through 1x1 convolutions that keep a share of the channels (figure 1(b), below)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        widths = _widths(config.width, config.levels, config.max_width)
+        widths = doubling(config.width, config.levels, config.max_width)
         kept = skip_channels(config)
         last = config.levels - 1
         self.output, self.skip, self.refine = config.output, config.skip, config.refine
@@ -163,12 +160,7 @@ class Generator(nn.Module):
             after = [normalise(out, config.norm)] if level or config.refine else []
             self.decoder.append(nn.Sequential(nn.ReLU(inplace=True), *up, *after))
         if config.refine:
-            self.head = nn.Sequential(
-                nn.Conv2d(config.refine + 3, config.refine, 3, 1, 1),
-                normalise(config.refine, config.norm),
-                leaky(),
-                nn.Conv2d(config.refine, OUTPUT_CHANNELS[config.output], 3, 1, 1),
-            )
+            self.head = refiner(config.refine, config.norm, config.output)
 
     def encode(self, x: Tensor) -> list[Tensor]:
         """Returns the maps of every level, finest first; the last is the bottleneck."""
@@ -200,7 +192,7 @@ class Generator(nn.Module):
 
 def skip_channels(config: Config) -> list[int]:
     """Returns how many channels each skip hands to the decoder, finest first."""
-    widths = _widths(config.width, config.levels - 1, config.max_width)
+    widths = doubling(config.width, config.levels - 1, config.max_width)
     if config.skip == "none":
         return [0] * len(widths)
     if config.skip == "full":
@@ -217,7 +209,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        widths = _widths(config.d_width, config.d_stages, config.d_max_width)
+        widths = doubling(config.d_width, config.d_stages, config.d_max_width)
         stages = [
             nn.Sequential(
                 nn.Conv2d(before, width, 4, 2, 1),

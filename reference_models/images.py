@@ -49,16 +49,18 @@ def check_attribute(attribute: str, trained: str) -> None:
         )
 
 
-def in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+def in_batches(function: Callable[..., Tensor], images: Tensor, *beside: Tensor) -> Tensor:
     """Applies a function of float images to uint8 images, EDIT_BATCH at a time, without gradients.
 
     Args:
-        function: (n, 3, S, S) in [-1, 1] -> any (n, ...).
+        function: (n, 3, S, S) in [-1, 1] -> any (n, ...); further arguments follow where there are any.
         images: uint8, (N, 3, S, S).
+        beside: What else the function is given of each image, (N, ...) each.
 
     Returns:
         Float results, (N, ...), on the CPU.
     """
+    batches = zip(*(torch.split(values, EDIT_BATCH) for values in (images, *beside)), strict=True)
     with torch.inference_mode():
-        parts = [function(to_signed(part)).float().cpu() for part in torch.split(images, EDIT_BATCH)]
+        parts = [function(to_signed(part), *rest).float().cpu() for part, *rest in batches]
     return torch.cat(parts)

@@ -71,7 +71,7 @@ def gradient_penalty(
         return torch.ones((), device=real.device)
     (slope,) = torch.autograd.grad(score, between, create_graph=True)
     # the epsilon keeps the gradient of the root finite where the slope is zero
-    norm = (slope.float().square().flatten(1).sum(1) + 1e-12).sqrt()
+    norm = (slope.float().square().flatten(1).sum(1) + 1e-16).sqrt()
     return (norm - 1.0).square().mean()
 
 

@@ -198,7 +198,8 @@ class Recipe:
             other order than all updates at every step stands here, as a function of the step alone.
         aids: What each batch must bring beside images and labels; names in ``faceeval.data.aids.AIDS``.
         many: Whether one model edits several attributes.
-        for_attribute: (configuration, attribute) -> the configuration with what depends on the attribute settled.
+        for_attribute: (configuration, attribute) -> the configuration with what depends on the attribute settled. A
+            method for many attributes gets a tuple of them.
     """
 
     build: Callable[[Any, int], Networks]
@@ -212,7 +213,7 @@ class Recipe:
     schedule: Callable[[Any, int], Mapping[str, float]] | None = None
     aids: tuple[str, ...] = ()
     many: bool = False
-    for_attribute: Callable[[Any, str], Any] | None = None
+    for_attribute: Callable[[Any, Any], Any] | None = None
 
     @classmethod
     def of(cls, module: ModuleType) -> Recipe:

@@ -115,7 +115,7 @@ def train(
     config, out = configure(method, preset, steps=steps, overrides=overrides), Path(out)
     recipe, names = Recipe.of(module_of(method)), check_attributes(method, attributes)
     if recipe.for_attribute is not None:
-        config = recipe.for_attribute(config, names[0])
+        config = recipe.for_attribute(config, names if recipe.many else names[0])
     labels = np.stack([faces.labels(attribute) for attribute in names], axis=1)
     check_faces(faces, config)
     read_aids(recipe.aids, faces, np.zeros(1, np.int64), names)  # for its errors
