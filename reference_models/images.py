@@ -64,3 +64,26 @@ def in_batches(function: Callable[..., Tensor], images: Tensor, *beside: Tensor)
     with torch.inference_mode():
         parts = [function(to_signed(part), *rest).float().cpu() for part, *rest in batches]
     return torch.cat(parts)
+
+
+def by_value(
+    positive: Callable[[Tensor], Tensor], negative: Callable[[Tensor], Tensor], images: Tensor, value: Tensor
+) -> Tensor:
+    """Applies one function to images that should have the attribute and another to the rest, as ``in_batches`` does.
+
+    Args:
+        positive: For wanted values above one half: (n, 3, S, S) in [-1, 1] -> any (n, ...).
+        negative: For the others; its results have the same shape.
+        images: uint8, (N, 3, S, S).
+        value: Wanted values, (N,).
+
+    Returns:
+        Float results in the order of the images, (N, ...), on the CPU.
+    """
+    wanted = value > 0.5
+    if bool(wanted.all()) or not bool(wanted.any()):
+        return in_batches(positive if wanted.all() else negative, images)
+    made = torch.cat([in_batches(positive, images[wanted]), in_batches(negative, images[~wanted])])
+    result = torch.empty_like(made)
+    result[torch.cat([wanted.nonzero(), (~wanted).nonzero()])[:, 0]] = made
+    return result
