@@ -170,11 +170,14 @@ class Update:
             method's ``translate`` returned for this batch; ``memory`` is kept from step to step and in checkpoints.
         translates: Whether the loss reads ``fakes``. A stage of pre-training does not: nothing is translated for it,
             ``fakes`` is empty, and guidance leaves it alone.
+        optimiser: Name of an earlier update of the same networks whose optimiser takes this step too; empty where it
+            has its own.
     """
 
     networks: tuple[str, ...]
     loss: Callable[[Networks, Batch, dict[str, Tensor], Any, dict[str, Tensor]], Terms]
     translates: bool = True
+    optimiser: str = ""
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,7 @@ class Recipe:
         schedule: (configuration, step) -> updates to run at that step, each with the share of its full step size. Any
             other order than all updates at every step stands here, as a function of the step alone.
         aids: What each batch must bring beside images and labels; names in ``faceeval.data.aids.AIDS``.
+        aids_for: configuration -> those of ``aids`` it needs; by default all.
         many: Whether one model edits several attributes.
         for_attribute: (configuration, attribute) -> the configuration with what depends on the attribute settled. A
             method for many attributes gets a tuple of them.
@@ -212,6 +216,7 @@ class Recipe:
     as_method: Callable[[Networks, Any, Any], Any]
     schedule: Callable[[Any, int], Mapping[str, float]] | None = None
     aids: tuple[str, ...] = ()
+    aids_for: Callable[[Any], tuple[str, ...]] | None = None
     many: bool = False
     for_attribute: Callable[[Any, Any], Any] | None = None
 

@@ -11,6 +11,7 @@ import importlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -116,6 +117,8 @@ def train(
     recipe, names = Recipe.of(module_of(method)), check_attributes(method, attributes)
     if recipe.for_attribute is not None:
         config = recipe.for_attribute(config, names if recipe.many else names[0])
+    if recipe.aids_for is not None:
+        recipe = replace(recipe, aids=recipe.aids_for(config))
     labels = np.stack([faces.labels(attribute) for attribute in names], axis=1)
     check_faces(faces, config)
     read_aids(recipe.aids, faces, np.zeros(1, np.int64), names)  # for its errors
