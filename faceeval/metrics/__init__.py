@@ -122,6 +122,7 @@ from faceeval.metrics.roc import (
     tar_at_far,
     wilson_interval,
 )
+from faceeval.metrics.simultaneous import PairDifference, simultaneous_differences
 from faceeval.metrics.study import FriedmanTest, StudySummary, friedman_test, kendall_w, study_summary
 from faceeval.metrics.table import METRICS, MetricSpec
 from faceeval.metrics.texture import lbp_features, lbp_labels
@@ -172,6 +173,7 @@ __all__ = [
     "OpenFacePose",
     "OperatingPoint",
     "OutsideGridWarning",
+    "PairDifference",
     "PoseSummary",
     "ROCPoints",
     "RejectCurve",
@@ -279,6 +281,7 @@ __all__ = [
     "roc_points",
     "shuffled_perturbation",
     "sign_flip_p_value",
+    "simultaneous_differences",
     "ssim",
     "study_summary",
     "style_triplets",

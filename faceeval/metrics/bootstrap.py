@@ -70,13 +70,15 @@ def bootstrap_mean(
         (0.5, True, True)
     """
     array = vector("values", values, least=2)
-    _refuse_settings(len(array), n_resamples, confidence)
+    refuse_settings(len(array), n_resamples, confidence)
     if groups is None:
-        means = [array[draws].mean(axis=1) for draws in _draws(len(array), seed, n_resamples)]
+        means = [array[draws].mean(axis=1) for draws in draw_indices(len(array), seed, n_resamples)]
     else:
         place = group_places(groups, len(array))
         sums, counts = np.bincount(place, weights=array), np.bincount(place)
-        means = [sums[draws].sum(axis=1) / counts[draws].sum(axis=1) for draws in _draws(len(sums), seed, n_resamples)]
+        means = [
+            sums[draws].sum(axis=1) / counts[draws].sum(axis=1) for draws in draw_indices(len(sums), seed, n_resamples)
+        ]
     return _interval(float(array.mean()), np.concatenate(means), confidence)
 
 
@@ -150,13 +152,14 @@ def bootstrap_statistic(
         >>> bootstrap_statistic(lambda drawn: float(np.median(ratios[drawn])), n=5, n_resamples=200).value
         0.8
     """
-    _refuse_settings(n, n_resamples, confidence)
+    refuse_settings(n, n_resamples, confidence)
     value = float(fn(np.arange(n)))
-    drawn = [float(fn(draw)) for draws in _draws(n, seed, n_resamples) for draw in draws]
+    drawn = [float(fn(draw)) for draws in draw_indices(n, seed, n_resamples) for draw in draws]
     return _interval(value, vector("values of fn", [value, *drawn])[1:], confidence)
 
 
-def _refuse_settings(n: int, n_resamples: int, confidence: float) -> None:
+def refuse_settings(n: int, n_resamples: int, confidence: float) -> None:
+    """Refuses fewer than two images, no resamples, and a confidence that is none."""
     if int(n) != n or n < 2:
         raise InputError("at least two images to draw from", str(n), "give more images")
     if int(n_resamples) != n_resamples or n_resamples < 1:
@@ -165,7 +168,7 @@ def _refuse_settings(n: int, n_resamples: int, confidence: float) -> None:
         raise InputError("a confidence between 0 and 1", str(confidence), "give confidence=0.95")
 
 
-def _draws(n: int, seed: int, n_resamples: int) -> Iterator[NDArray[np.int64]]:
+def draw_indices(n: int, seed: int, n_resamples: int) -> Iterator[NDArray[np.int64]]:
     """Yields the resamples as rows of indices, in blocks that fit memory; the block size does not change them."""
     rng = np.random.default_rng(seed)
     block = max(1, DRAWS_AT_ONCE // n)
