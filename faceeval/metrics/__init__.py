@@ -123,6 +123,7 @@ from faceeval.metrics.roc import (
     wilson_interval,
 )
 from faceeval.metrics.simultaneous import PairDifference, simultaneous_differences
+from faceeval.metrics.strength import always_rises, curve_fall, strength_monotonicity
 from faceeval.metrics.study import FriedmanTest, StudySummary, friedman_test, kendall_w, study_summary
 from faceeval.metrics.table import METRICS, MetricSpec
 from faceeval.metrics.texture import lbp_features, lbp_labels
@@ -180,6 +181,7 @@ __all__ = [
     "SmallSampleWarning",
     "StudySummary",
     "VerificationSummary",
+    "always_rises",
     "background_error",
     "balanced_accuracy",
     "best_threshold",
@@ -198,6 +200,7 @@ __all__ = [
     "cross_fitted_fidelity",
     "cross_fitted_realness",
     "cumulative_match",
+    "curve_fall",
     "detection_ablations",
     "detection_accuracy",
     "detection_summary",
@@ -283,6 +286,7 @@ __all__ = [
     "sign_flip_p_value",
     "simultaneous_differences",
     "ssim",
+    "strength_monotonicity",
     "study_summary",
     "style_triplets",
     "tar_at_far",

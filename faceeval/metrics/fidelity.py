@@ -186,7 +186,7 @@ def ideal_fidelity(real: ArrayLike, edited: ArrayLike) -> float:
 
 
 def fidelity_by_edit_count(
-    logits: Mapping[int, ArrayLike], seed: int = 0, n_resamples: int = 1000
+    logits: Mapping[int, ArrayLike], seed: int = 0, n_resamples: int = 1000, groups: ArrayLike | None = None
 ) -> tuple[EditCountFidelity, ...]:
     """Fidelity by the number of edited attributes, beside that of the same images unedited.
 
@@ -198,6 +198,7 @@ def fidelity_by_edit_count(
             edited by one fixed chain of attributes; 0, the unedited images, is required.
         seed: Seed of the draws.
         n_resamples: Number of draws.
+        groups: Who is in each image, as in bootstrap_mean.
 
     Returns:
         One record for each number of edits, ascending.
@@ -224,8 +225,8 @@ def fidelity_by_edit_count(
     for count in sorted(logits):
         values = realness(logits[count])
         same_shape("logits of 0 edits", control, f"logits of {count} edits", values)
-        score = bootstrap_mean(values, seed, n_resamples)
-        change = bootstrap_difference(values, control, seed, n_resamples)
+        score = bootstrap_mean(values, seed, n_resamples, groups=groups)
+        change = bootstrap_difference(values, control, seed, n_resamples, groups=groups)
         rows.append(EditCountFidelity(int(count), score, change, len(values)))
     return tuple(rows)
 

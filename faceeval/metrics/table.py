@@ -33,6 +33,7 @@ from faceeval.metrics import (
     reconstruction,
     retrieval,
     roc,
+    strength,
     study,
     triplet,
 )
@@ -189,6 +190,15 @@ METRICS: Mapping[str, MetricSpec] = MappingProxyType(
             "share, 0..1",
             1,
             "Liu et al. 2019 (STGAN), released code",
+        ),
+        "strength_monotonicity": MetricSpec(
+            strength.strength_monotonicity,
+            "Does more strength give more of the attribute?",
+            ("edited logits at each strength",),
+            "higher",
+            "rank correlation, -1..1",
+            1,
+            "Kendall 1938, on the curves of M-AAE's Figure 6",
         ),
         "balanced_accuracy": MetricSpec(
             attribute.balanced_accuracy,

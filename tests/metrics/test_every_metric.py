@@ -69,6 +69,7 @@ CASES = {
     "preservation_accuracy_to_labels": Case((LOGITS > 0, LOGITS), 1, ([1],)),
     "preservation_error": Case((LOGITS, LOGITS), 0, ([1],)),
     "preservation_error_to_labels": Case((LOGITS > 0, LOGITS), 0, ([1],)),
+    "strength_monotonicity": Case((np.sort(LOGITS, axis=1),), 1),
     "balanced_accuracy": Case((CLASSES, CLASSES), 1),
     "per_class_recall": Case((CLASSES, CLASSES), 1),
     "identity_similarity": Case((FEATURES, FEATURES), 1),

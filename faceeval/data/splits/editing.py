@@ -100,15 +100,33 @@ def maae(given: SplitInput, attribute: str, count: int) -> Split:
         UnknownNameError: The data do not label that attribute.
         InputError: They have one class only.
     """
-    test, tag = given.part("test"), f"faceeval/1/maae/{attribute}"
-    lists = [
-        NamedList("positives", tuple(select(count, _labelled(test, attribute, 1), f"{tag}/pos")), count),
-        NamedList("negatives", tuple(select(count, _labelled(test, attribute, 0), f"{tag}/neg")), count),
-    ]
+    test = given.part("test")
+    positives, negatives = maae_images(test, attribute, count)
+    lists = [NamedList("positives", tuple(positives), count), NamedList("negatives", tuple(negatives), count)]
     chains = tuple(maae_chain(attribute, k) for k in range(LONGEST_CHAIN + 1))
     unlabelled = [name for name in chains[-1] if name not in test.attributes]
     notes = (f"{given.data} does not label {', '.join(unlabelled)}, which chains edit",) if unlabelled else ()
     return Split((*lists, *_train(given)), notes, chains)
+
+
+def maae_images(test: FaceSet, attribute: str, count: int) -> tuple[list[str], list[str]]:
+    """Chooses the images that a chain beginning with an attribute edits.
+
+    Args:
+        test: The split to choose from.
+        attribute: One the data label, of the seven or not.
+        count: Images of each class; 500 make the paper's 1000.
+
+    Returns:
+        Names of images with the attribute and of images without it, in hash order; fewer where there are fewer.
+
+    Raises:
+        UnknownNameError: The data do not label that attribute.
+        InputError: They have one class only.
+    """
+    tag = f"faceeval/1/maae/{attribute}"
+    positives = select(count, _labelled(test, attribute, 1), f"{tag}/pos")
+    return positives, select(count, _labelled(test, attribute, 0), f"{tag}/neg")
 
 
 def diat(given: SplitInput, task: str, count: int) -> Split:
