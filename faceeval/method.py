@@ -23,6 +23,10 @@ class MethodCard:
         year: Year of the paper.
         image_size: Side in pixels of the images it edits; None where any size will do.
         attributes: Attribute names it was made for; empty where it takes any.
+        directions: Attribute -> values it can set, of those it cannot set both ways; ``{"Eyeglasses": (0,)}`` takes
+            glasses off and cannot put them on.
+        strengths: Least and greatest strength of ``edit_strength``; None where it has no such knob.
+        needs: What an edit needs beside the images, names in ``faceeval.data.aids.AIDS``.
         licence: Licence of its weights.
         weights_sha256: Digest of its weight file; empty where it has none.
         notes: Anything else worth keeping: training command, steps, minutes, seed, departures from the paper.
@@ -33,6 +37,9 @@ class MethodCard:
     year: int | None = None
     image_size: int | None = None
     attributes: tuple[str, ...] = ()
+    directions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    strengths: tuple[float, float] | None = None
+    needs: tuple[str, ...] = ()
     licence: str = ""
     weights_sha256: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -51,6 +58,47 @@ class Editor(Protocol):
             images: uint8, (N, 3, H, W), RGB.
             attribute: CelebA's name, such as ``"Young"``.
             value: Wanted value of each image, shape (N,), float32, 0 or 1 (or a strength where the method has one).
+
+        Returns:
+            Edited images, same shape and dtype.
+        """
+
+
+@runtime_checkable
+class AidedEditor(Protocol):
+    """Changes one attribute of faces, told more of each than its picture; its card's ``needs`` say what."""
+
+    card: MethodCard
+
+    def edit_aided(self, images: Tensor, attribute: str, value: Tensor, aids: Mapping[str, Tensor]) -> Tensor:
+        """Does what ``Editor.edit`` does.
+
+        Args:
+            images: uint8, (N, 3, H, W), RGB.
+            attribute: CelebA's name.
+            value: Wanted value of each image, shape (N,), float32, 0 or 1.
+            aids: What the card asks for, float32 (N, ...) each: masks ``background`` and ``region`` (N, 1, H, W),
+                ``landmarks`` (N, 5, 2), ``labels`` (N, A) of the card's attributes, NaN where unknown.
+
+        Returns:
+            Edited images, same shape and dtype.
+        """
+
+
+@runtime_checkable
+class StrengthEditor(Protocol):
+    """Changes one attribute by as much as is asked for."""
+
+    card: MethodCard
+
+    def edit_strength(self, images: Tensor, attribute: str, strength: Tensor) -> Tensor:
+        """Returns the faces with more, or less, of an attribute.
+
+        Args:
+            images: uint8, (N, 3, H, W), RGB.
+            attribute: CelebA's name.
+            strength: Of each image, float32 (N,), within the card's ``strengths``. Positive strengthens the attribute,
+                negative weakens it, 0 asks for the image as it is, as well as the method can draw it.
 
         Returns:
             Edited images, same shape and dtype.

@@ -12,11 +12,11 @@ from faceeval.benchmark import Benchmark
 from faceeval.data.faces import FaceSet
 from faceeval.errors import MissingFileError
 from faceeval.judges import Judge, load_judge
-from faceeval.method import Editor, MethodCard
+from faceeval.method import MethodCard
 from faceeval.protocols import load_protocol
 from faceeval.protocols.clock import Clock
 from faceeval.protocols.editing import Outcome
-from faceeval.protocols.edits import NamedEditor
+from faceeval.protocols.edits import AnyEditor
 from faceeval.protocols.outside import EditedFolder, load_user_method
 from faceeval.protocols.panel import Panel
 from faceeval.provenance import card_record, data_record, git_commit, judge_record, run_record
@@ -58,7 +58,7 @@ def load_panel(benchmark: Benchmark, *, weights_dir: Path | None = None) -> Pane
 
 
 def score(
-    method: Editor | NamedEditor,
+    method: AnyEditor,
     faces: FaceSet,
     attribute: str,
     *,

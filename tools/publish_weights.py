@@ -81,7 +81,7 @@ def plain_command(command: str, method: str, preset: str) -> str:
 def main() -> None:
     """Publishes each weight file named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("weights", nargs="+", type=Path, help="<method>-<attribute>.safetensors, with its .json beside")
+    parser.add_argument("weights", nargs="+", type=Path, help="weight files, each with its .json beside")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where the scores are written")
     arguments = parser.parse_args()
     for weights in arguments.weights:
@@ -91,18 +91,17 @@ def main() -> None:
         shipped = folder / weights.name
         for suffix in (".safetensors", ".json"):
             shutil.copyfile(weights.with_suffix(suffix), shipped.with_suffix(suffix))
-        method, attribute = card["method"], card["attribute"]
-        # the few images are what the regression test scores again
-        with tempfile.TemporaryDirectory() as scratch:
-            few = scores_of(score(method, attribute, Path(scratch), "--count", str(FEW), "--quiet"))
-        full = scores_of(score(method, attribute, arguments.results))
-        command = f"faceeval score --method {method} --attr {attribute}"
-        annotate(
-            shipped,
-            command=plain_command(card["notes"]["command"], method, card["notes"]["preset"]),
-            scores={"command": command, **full},
-            scores_of_few={"command": f"{command} -n {FEW}", **few},
-        )
+        scores, scores_of_few = {}, {}
+        for attribute in card["attributes"]:
+            # the few images are what the regression test scores again
+            with tempfile.TemporaryDirectory() as scratch:
+                few = score(card["method"], attribute, Path(scratch), "--count", str(FEW), "--quiet")
+            full = score(card["method"], attribute, arguments.results)
+            command = f"faceeval score --method {card['method']} --attr {attribute}"
+            scores[attribute] = {"command": command, **scores_of(full)}
+            scores_of_few[attribute] = {"command": f"{command} -n {FEW}", **scores_of(few)}
+        command = plain_command(card["notes"]["command"], card["method"], card["notes"]["preset"])
+        annotate(shipped, command=command, scores=scores, scores_of_few=scores_of_few)
 
 
 if __name__ == "__main__":

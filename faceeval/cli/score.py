@@ -142,11 +142,11 @@ def _method(name: str, attribute: str, checkpoint: Path | None, options: dict[st
     except MissingFileError:
         if not options["train"] or checkpoint is not None:
             raise
-    from faceeval.cli.train import train_method
+    from faceeval.cli.train import edits_many, named_attributes, train_method
 
     weights = train_method(
         plain,
-        attribute,
+        named_attributes(plain, None if edits_many(plain) else attribute, options["data"]),
         preset="small",
         data=options["data"],
         root=options["root"],

@@ -19,6 +19,8 @@ from faceeval.errors import InputError
 from faceeval.names import canonical_attribute
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from faceeval.data.faces import FaceSet
     from faceeval.judges.training import JudgeLabels
     from reference_models.guidance import Teacher
@@ -99,9 +101,35 @@ def without_teacher(method: str, preset: str, data: str, overrides: dict[str, An
     return {**overrides, "guided": False}
 
 
+def edits_many(method: str) -> bool:
+    """Whether one model of a method edits several attributes."""
+    from reference_models.recipe import Recipe
+    from reference_models.training import module_of
+
+    return Recipe.of(module_of(method)).many
+
+
+def named_attributes(method: str, attr: str | None, data: str) -> tuple[str, ...]:
+    """Reads ``--attr``; a method for many attributes is trained for those of the benchmark where none is named.
+
+    Raises:
+        UnknownNameError: No such method or attribute.
+        InputError: None was named, and the method edits one.
+    """
+    from faceeval.benchmark import Benchmark
+
+    many = edits_many(method)
+    if attr is not None:
+        return tuple(canonical_attribute(name.strip()) for name in attr.split(","))
+    found = Benchmark.load(data).attributes if many else ()
+    if not found:
+        raise InputError("--attr NAME beside --method", "no attribute", "`faceeval list attributes` shows them")
+    return found
+
+
 def train_method(
     method: str,
-    attribute: str,
+    attributes: Sequence[str],
     *,
     preset: str,
     data: str,
@@ -125,7 +153,9 @@ def train_method(
     overrides = without_teacher(method, preset, data, overrides)
     config = configure(method, preset, overrides=overrides)
     side = size or config.image_size
-    folder = out or Path("runs") / f"{method}-{attribute}-{re.sub(r'[^A-Za-z0-9_.-]+', '.', data)}-{preset}"
+    where = re.sub(r"[^A-Za-z0-9_.-]+", ".", data)
+    what = "" if edits_many(method) else f"{attributes[0]}-"
+    folder = out or Path("runs") / f"{method}-{what}{where}-{preset}"
     teacher = load_judge(TEACHERS[data]) if config.guidance.guided and data in TEACHERS else None
     with progress(quiet) as bar:
         faces = load_faces(
@@ -138,11 +168,11 @@ def train_method(
             progress=bar("reading train"),
         )
         say_skipped(faces)
-        advance = bar(f"training {method} {attribute}")
+        advance = bar(f"training {method} {', '.join(attributes)}")
         weights = train_model(
             method,
             faces,
-            attribute,
+            attributes,
             preset=preset,
             out=folder,
             steps=steps,
@@ -157,8 +187,11 @@ def train_method(
 
 
 def train(
-    method: Annotated[str | None, typer.Option("--method", "-m", help="A reference model: cyclegan, fai.")] = None,
-    attr: Annotated[str | None, typer.Option("--attr", "-a", help="The attribute: young, eyeglasses, ...")] = None,
+    method: Annotated[str | None, typer.Option("--method", "-m", help="A reference model: cyclegan, stargan.")] = None,
+    attr: Annotated[
+        str | None,
+        typer.Option("--attr", "-a", help="The attribute; several, with commas, where one model edits several."),
+    ] = None,
     judge: Annotated[str | None, typer.Option("--judge", help="Train a judge instead: procfaces, ...")] = None,
     preset: Annotated[
         Preset, typer.Option("--preset", help="paper, small (64 px, CPU), or quick (minutes).")
@@ -182,13 +215,13 @@ def train(
         with interruptible("a judge is trained in one go; nothing was written"):
             weights = _train_judge(judge, out, seed, quiet)
     else:
-        if attr is None:
-            raise InputError("--attr NAME beside --method", "no attribute", "`faceeval list attributes` shows them")
         assert method is not None
+        method = method.strip().lower().replace("-", "_")
+        attributes = named_attributes(method, attr, data)
         with interruptible("the last checkpoint goes on from there"):
             weights = train_method(
                 method,
-                canonical_attribute(attr),
+                attributes,
                 preset=preset.value,
                 data=data,
                 root=root,
@@ -207,4 +240,4 @@ def train(
         where = "" if data == "procfaces" else f" --data {data}"
         where += f" --root {root}" if root else ""
         where += "".join(f" --column {shlex.quote(pair)}" for pair in columns or [])
-        note(f"score it: faceeval score --method {method} --attr {attr}{where} --checkpoint {weights}")
+        note(f"score it: faceeval score --method {method} --attr {attributes[0]}{where} --checkpoint {weights}")

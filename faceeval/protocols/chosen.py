@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceeval.data.aids import Array as Aid
+from faceeval.data.aids import read_aids
 from faceeval.data.faces import FaceSet, Truth
 from faceeval.data.selection import fai_split, names_sha256, select
 
@@ -62,6 +65,30 @@ class Chosen:
                 images[here] = faces.read(self.index[positions[here]])
         return images
 
+    def aids(self, names: Sequence[str], positions: NDArray[np.int64], known: Sequence[str]) -> dict[str, Aid]:
+        """Reads what a method needs beside the images of positions 0..N-1.
+
+        Args:
+            names: Rows of `faceeval.data.aids.AIDS`.
+            positions: (n,).
+            known: The method's attributes, whose labels it may ask for.
+
+        Returns:
+            Name -> float32 (n, ...).
+
+        Raises:
+            UnknownNameError: No such aid.
+            InputError: The data cannot give one.
+        """
+        found: dict[str, Aid] = {}
+        for number, faces in enumerate(self.splits):
+            here = self.split[positions] == number
+            for name in names if here.any() else ():
+                asked = known if name == "labels" else (self.attribute,)
+                part = read_aids((name,), faces, self.index[positions[here]], asked)[name]
+                found.setdefault(name, np.empty((len(positions), *part.shape[1:]), np.float32))[here] = part
+        return found
+
     def truth(self, positions: NDArray[np.int64]) -> Truth | None:
         """Returns the true edits of positions 0..N-1; None where they cannot be known."""
         if not self.has_truth:
@@ -77,7 +104,9 @@ class Chosen:
         return Truth(images, region)
 
 
-def choose(faces: FaceSet, attribute: str, n: int, extra: FaceSet | None = None) -> Chosen:
+def choose(
+    faces: FaceSet, attribute: str, n: int, extra: FaceSet | None = None, directions: Sequence[int] = (1, 0)
+) -> Chosen:
     """Chooses the images FAI's experiment edits.
 
     Args:
@@ -85,9 +114,10 @@ def choose(faces: FaceSet, attribute: str, n: int, extra: FaceSet | None = None)
         attribute: CelebA's name.
         n: Images of each class.
         extra: Split that lends images to a class that is short.
+        directions: Values to be set: 1 for images without the attribute, 0 for those with it.
 
     Returns:
-        The chosen images, n of each class where there are as many.
+        The chosen images, n of each class where there are as many, of the classes that can be edited.
 
     Raises:
         UnknownNameError: The data do not label that attribute.
@@ -100,7 +130,9 @@ def choose(faces: FaceSet, attribute: str, n: int, extra: FaceSet | None = None)
         (1, 0, picked.negatives),
         (1, 1, picked.extra_negatives),
     ]
-    splits = (faces, extra) if extra is not None and picked.extended else (faces,)
+    groups = [group for group in groups if group[0] in directions]
+    lent = any(number and len(group) for _, number, group in groups)
+    splits = (faces, extra) if extra is not None and lent else (faces,)
     index = np.concatenate([group for _, _, group in groups]).astype(np.int64)
     split = np.concatenate([np.full(len(group), number, np.int64) for _, number, group in groups])
     targets = np.concatenate([np.full(len(group), target, np.uint8) for target, _, group in groups])

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from faceeval.benchmark import Benchmark
 from faceeval.data.faces import FaceSet
-from faceeval.method import Critic, Editor
+from faceeval.method import Critic
 from faceeval.metrics.realism import SmallSampleWarning
 from faceeval.protocols.chosen import Chosen, choose, leave_out
 from faceeval.protocols.clock import Clock
 from faceeval.protocols.columns import distance_name, explain
-from faceeval.protocols.edits import NamedEditor, check_fit
+from faceeval.protocols.edits import AnyEditor, NamedEditor, check_fit, directions
 from faceeval.protocols.grid import Grid, draw_grid
 from faceeval.protocols.intervals import Basis, fit_basis
 from faceeval.protocols.panel import Panel
@@ -57,7 +57,7 @@ class Outcome:
 
 
 def run(
-    method: Editor | NamedEditor,
+    method: AnyEditor,
     faces: FaceSet,
     attribute: str,
     *,
@@ -93,7 +93,8 @@ def run(
         UnknownNameError: The data do not label the attribute.
     """
     check_fit(method, faces, attribute)
-    chosen = choose(faces, attribute, n_per_class, extra)
+    chosen = choose(faces, attribute, n_per_class, extra, directions(method, attribute))
+    chosen.aids(method.card.needs, np.arange(1), method.card.attributes)  # for its errors, before any work is done
     if isinstance(method, NamedEditor):
         method.prepare(chosen.names, faces.size)
     with Spool(faces.size) as spool:
@@ -113,7 +114,7 @@ def run(
         images=_image_rows(chosen, values),
         grid=grid,
         settings=_settings(n_per_class, batch_size, seed, basis),
-        notices=_notices(chosen, n_per_class, panel, seen),
+        notices=_notices(method.card.name, chosen, n_per_class, panel, seen),
     )
 
 
@@ -168,13 +169,17 @@ def _settings(n_per_class: int, batch_size: int, seed: int, basis: Basis | None)
     return settings
 
 
-def _notices(chosen: Chosen, n_per_class: int, panel: Panel, seen: Seen) -> tuple[str, ...]:
+def _notices(method: str, chosen: Chosen, n_per_class: int, panel: Panel, seen: Seen) -> tuple[str, ...]:
     """Says what a reader must know before believing the numbers."""
     notices = []
     negatives = int(chosen.targets.sum())
     positives = len(chosen) - negatives
     counts = f"{positives} images with {chosen.attribute} and {negatives} without"
-    if min(positives, negatives) < FEW:
+    classes = [count for count in (positives, negatives) if count]
+    if len(classes) == 1:
+        way = "adds" if negatives else "removes"
+        notices.append(f"{method} {way} {chosen.attribute} only, so only that was asked of it")
+    if min(classes) < FEW:
         notices.append(f"{counts}: far too few, the numbers are meaningless except to show that everything runs")
     if chosen.short:
         notices.append(f"{n_per_class} images of each class were asked for; the data have {counts}")

@@ -102,7 +102,7 @@ def set_distances(
         return {}
     whole = [np.flatnonzero(targets == 0), np.flatnonzero(targets == 1)]
     point = _distances(_features(source, whole), _features(edited, whole), basis)
-    fewest = min(map(len, whole))
+    fewest = min(len(members) for members in whole if len(members))  # a method of one direction edits one class only
     if dimensions > MOST_DIMENSIONS or fewest <= dimensions:
         return {key: Value(value=value, n=n) for key, value in point.items()}
     generator = np.random.default_rng(seed)
@@ -125,6 +125,9 @@ def _features(features: Features, classes: Sequence[NDArray[np.int64]]) -> _ByCl
 
 
 def _moments(features: Features, classes: Sequence[NDArray[np.int64]]) -> _ByClass:
+    if not all(map(len, classes)):
+        members = np.concatenate(list(classes))
+        return _ByClass(features[:0], features[:0], GaussianStats.from_features(features[members]))
     positives, negatives = (GaussianStats.from_features(features[members]) for members in classes)
     return _ByClass(positives, negatives, positives.merge(negatives))
 

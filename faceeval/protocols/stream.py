@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from faceeval.data.faces import Truth
 from faceeval.errors import InputError
-from faceeval.method import Critic, Editor
+from faceeval.method import Critic
 from faceeval.metrics.preservation import background_error, counterfactual_error, pixel_rmse, psnr
 from faceeval.protocols.chosen import Chosen
 from faceeval.protocols.clock import Clock
-from faceeval.protocols.edits import NamedEditor, edit, own_realness
+from faceeval.protocols.edits import AnyEditor, edit, own_realness
 from faceeval.protocols.panel import Looks, Panel
 from faceeval.protocols.spool import Spool
 
@@ -45,7 +45,7 @@ class Seen:
 
 
 def stream(
-    method: Editor | NamedEditor,
+    method: AnyEditor,
     chosen: Chosen,
     panel: Panel,
     spool: Spool,
@@ -102,7 +102,7 @@ class _Parts:
 
 
 def _one_batch(
-    method: Editor | NamedEditor,
+    method: AnyEditor,
     chosen: Chosen,
     panel: Panel,
     positions: NDArray[np.int64],
@@ -115,9 +115,10 @@ def _one_batch(
     names, targets = tuple(chosen.names[i] for i in positions), chosen.targets[positions]
     with clock.part("data"):
         source = chosen.read(positions)
+        aids = chosen.aids(method.card.needs, positions, method.card.attributes)
     start = perf_counter()
     with clock.part("edit"):
-        edited = edit(method, names, source, chosen.attribute, targets)
+        edited = edit(method, names, source, chosen.attribute, targets, aids)
     seen.batches.append((len(positions), perf_counter() - start))
     spool.append(edited)
     name = method.card.name

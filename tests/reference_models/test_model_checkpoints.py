@@ -31,7 +31,7 @@ VALUES = torch.tensor([0.0, 1, 1, 0, 1])
 def publish(folder, method="fai", **changes):
     recipe, config = RECIPES[method]
     networks = recipe.build(config, 5)
-    facts = {"method": method, "attribute": "Eyeglasses", "data": "drawn", "config": config, "notes": {"steps": 4}}
+    facts = {"method": method, "attributes": ["Eyeglasses"], "data": "drawn", "config": config, "notes": {"steps": 4}}
     path = folder / f"{method}-Eyeglasses.safetensors"
     return save_weights(path, networks, **{**facts, **changes}), networks
 
@@ -128,7 +128,7 @@ def test_absent_weights_name_those_that_exist_and_the_command(monkeypatch, tmp_p
     ("wanted", "told"),
     [
         ({"name": "cyclegan"}, "method"),
-        ({"attribute": "Young"}, "attribute"),
+        ({"attribute": "Young"}, "weights for Young"),
         ({"size": 64}, "image_size"),
     ],
 )

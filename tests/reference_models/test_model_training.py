@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from faceeval.errors import CheckpointError, InputError, OutputError, UnknownNameError
 from reference_models import cyclegan, fai, load_method
-from reference_models.loop import Loop, average_gradients, rate
+from reference_models.loop import Drawn, Loop, average_gradients, rate
+from reference_models.sampling import Draw
 from reference_models.training import configure, train
 
 FACES = drawn_faces(24, 16)
@@ -90,8 +91,9 @@ def loop_of(method, tmp_path, monkeypatch, **changes):
 
 def one_batch():
     images = torch.from_numpy(np.array(FACES.read(np.arange(24))))
-    labels = torch.from_numpy(FACES.attributes["Eyeglasses"].copy()).bool()
-    return images[~labels][:2], images[labels][:2]
+    labels = FACES.attributes["Eyeglasses"]
+    chosen = np.concatenate([np.flatnonzero(labels == value)[:2] for value in (0, 1)])
+    return Drawn(Draw(chosen, np.zeros(4, np.int64), 2), images[chosen], {})
 
 
 def weights_of(networks):
