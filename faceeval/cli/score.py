@@ -14,6 +14,7 @@ import typer
 
 from faceeval.cli.console import interruptible, note, progress, stdout, table
 from faceeval.cli.faces import Columns, SkipMissing, benchmark_faces, parse_columns
+from faceeval.cli.sweeps import Request, check_protocol, score_sweep
 from faceeval.errors import InputError, MissingFileError
 from faceeval.names import canonical_attribute
 
@@ -27,6 +28,9 @@ def score(
     method: Annotated[
         str | None, typer.Option("--method", "-m", help="A reference model, or package.module:Class of your own.")
     ] = None,
+    protocol: Annotated[
+        str, typer.Option("--protocol", "-p", help="editing, chain (edits in a row), strength or timing.")
+    ] = "editing",
     attr: Annotated[
         str | None, typer.Option("--attr", "-a", help="The attribute, such as young or eyeglasses.")
     ] = None,
@@ -47,6 +51,13 @@ def score(
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time.")] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Seeds the bootstrap; nothing else is left to chance.")] = 0,
+    strengths: Annotated[
+        str | None, typer.Option("--strengths", help="With -p strength: numbers, with commas; else over all its range.")
+    ] = None,
+    runs: Annotated[int | None, typer.Option("--runs", min=1, help="With -p timing: timed calls; else 100.")] = None,
+    end_to_end: Annotated[
+        bool, typer.Option("--end-to-end", help="With -p timing: time reading the images, too.")
+    ] = False,
     weights_dir: Annotated[
         Path | None, typer.Option("--weights-dir", help="Where the weights of judges for photographs are.")
     ] = None,
@@ -56,13 +67,46 @@ def score(
 ) -> None:
     """Score how well a method edits one attribute, beside `identity` and, where it is known, the true edit.
 
+    With --protocol, several methods or attributes may be named, with commas; docs/sweeps.md tells what each one does.
+
     Example: faceeval score --method cyclegan --attr young
     """
-    if (method is None) == (edited is None):
+    sweep = check_protocol(protocol) != "editing"
+    if (method is None) == (edited is None) and not (sweep and edited is None):
         got = "both" if method else "neither"
         raise InputError("one of --method NAME and --edited DIR", got, "`faceeval list methods` shows the names")
     if attr is None:
         raise InputError("--attr NAME", "no attribute", "name one; `faceeval list attributes` has them all")
+    named = parse_columns(columns)
+    options: dict[str, Any] = {"data": data, "root": root, "train": train, "quiet": quiet}
+    options |= {"columns": named, "skip_missing": skip_missing}
+    if sweep:
+        if edited is not None:
+            raise InputError(f"a method that edits here for --protocol {protocol}", "--edited", "name it with --method")
+        score_sweep(
+            Request(
+                protocol=check_protocol(protocol),
+                methods=method,
+                attr=attr,
+                load=lambda name, wanted, side: _method(name, wanted, checkpoint, {**options, "size": side}),
+                data=data,
+                root=root,
+                columns=named,
+                skip_missing=skip_missing,
+                size=size or _checkpoint_size(checkpoint),
+                count=count,
+                batch_size=batch_size,
+                seed=seed,
+                strengths=strengths,
+                runs=runs,
+                end_to_end=end_to_end,
+                weights_dir=weights_dir,
+                out=out,
+                as_json=as_json,
+                quiet=quiet,
+            )
+        )
+        return
     attribute = canonical_attribute(attr)
     began = time.perf_counter()
     from faceeval.benchmark import Benchmark
@@ -74,9 +118,7 @@ def score(
     benchmark = Benchmark.load(data)
     prepare_output(out)
     side = size or _checkpoint_size(checkpoint) or benchmark.size
-    named = parse_columns(columns)
-    options: dict[str, Any] = {"data": data, "root": root, "size": side, "train": train, "quiet": quiet}
-    options |= {"columns": named, "skip_missing": skip_missing}
+    options["size"] = side
     editor = _edited_folder(edited) if edited is not None else _method(str(method), attribute, checkpoint, options)
     panel = load_panel(benchmark, weights_dir=weights_dir)
     loaded = time.perf_counter()

@@ -63,7 +63,8 @@ def always_rises(responses: ArrayLike) -> NDArray[np.float64]:
         >>> always_rises([[-2.0, 0.0, 3.0], [1.0, 1.0, 1.0]]).tolist()
         [1.0, 0.0]
     """
-    return (np.diff(_responses(responses), axis=1) > 0).all(axis=1).astype(np.float64)
+    rises = np.diff(_responses(responses), axis=1) > 0
+    return np.asarray(rises.all(axis=1), dtype=np.float64)
 
 
 def curve_fall(responses: ArrayLike) -> float:

@@ -11,6 +11,9 @@ from faceeval.errors import unknown_name
 
 PROTOCOLS: dict[str, str] = {
     "editing": "faceeval.protocols.editing:run",
+    "chain": "faceeval.protocols.chain:run",
+    "strength": "faceeval.protocols.strength:run",
+    "timing": "faceeval.protocols.timing:run",
 }
 
 
