@@ -100,8 +100,9 @@ def save_weights(
     Raises:
         OutputError: The folder cannot be written to.
     """
+    kind = torch.float16 if half else torch.float32
     tensors = {
-        f"{name}.{key}": value.detach().cpu().to(torch.float16 if half else torch.float32).contiguous()
+        f"{name}.{key}": value.detach().cpu().to(kind if value.is_floating_point() else value.dtype).contiguous()
         for name, network in networks.items()
         for key, value in network.state_dict().items()
     }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -49,20 +49,60 @@ def check_attribute(attribute: str, trained: str) -> None:
         )
 
 
-def in_batches(function: Callable[..., Tensor], images: Tensor, *beside: Tensor) -> Tensor:
-    """Applies a function of float images to uint8 images, EDIT_BATCH at a time, without gradients.
+def check_directions(value: Tensor, allowed: tuple[int, ...], attribute: str) -> None:
+    """Refuses wanted values (N,) a method cannot set.
+
+    Raises:
+        InputError: One of them.
+    """
+    wanted = {int(entry) for entry in (value > 0.5).tolist()}
+    if not wanted <= set(allowed):
+        raise InputError(
+            f"{attribute} set to {' or '.join(map(str, allowed))}, all this method can do",
+            " and ".join(map(str, sorted(wanted))),
+            "ask for that value only, or choose a method that edits both ways",
+        )
+
+
+def check_aid(aids: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+    """Returns what an edit needs beside the images, as float32.
+
+    Args:
+        aids: What the method was given.
+        name: What it needs, as ``faceeval.data.aids.AIDS`` names it.
+        shape: Its shape.
+
+    Raises:
+        InputError: It is missing, of another shape, or not finite.
+    """
+    if name not in aids:
+        got = ", ".join(aids) or "none"
+        raise InputError(f"the aid {name}, as the method's card needs it", got, f"give aids={{{name!r}: ...}}")
+    found = aids[name]
+    if tuple(found.shape) != shape or not found.isfinite().all():
+        odd = "" if tuple(found.shape) != shape else ", not all of it finite"
+        got, todo = f"shape {tuple(found.shape)}{odd}", f"give one {name} for each image, in pixels of the images given"
+        raise InputError(f"{name} of shape {shape}", got, todo)
+    return found.float()
+
+
+def in_batches(function: Callable[..., Tensor], images: Tensor, *beside: Tensor, gradients: bool = False) -> Tensor:
+    """Applies a function of float images to uint8 images, EDIT_BATCH at a time.
 
     Args:
         function: (n, 3, S, S) in [-1, 1] -> any (n, ...); further arguments follow where there are any.
         images: uint8, (N, 3, S, S).
         beside: What else the function is given of each image, (N, ...) each.
+        gradients: Whether the function takes gradients, as methods do that optimise each image; also within
+            ``torch.inference_mode``.
 
     Returns:
         Float results, (N, ...), on the CPU.
     """
     batches = zip(*(torch.split(values, EDIT_BATCH) for values in (images, *beside)), strict=True)
-    with torch.inference_mode():
-        parts = [function(to_signed(part), *rest).float().cpu() for part, *rest in batches]
+    with torch.inference_mode(not gradients), torch.set_grad_enabled(gradients):
+        # copies, as what was made within inference_mode would let no gradient through
+        parts = [function(to_signed(part), *(one.clone() for one in rest)).float().cpu() for part, *rest in batches]
     return torch.cat(parts)
 
 

@@ -147,7 +147,7 @@ class Loop:
                 made[0] = self.recipe.translate(state.networks, batches[0])
         for name, update in updates.items():
             losses = [self.loss_of(update, batch, made, place) for place, batch in enumerate(batches)]
-            self.descend(update.networks, name, losses, terms)
+            self.descend(update.networks, update.optimiser or name, losses, terms)
             if update in reading and self.recipe.trains_generators(update):
                 made = [{key: one.detach() for key, one in fakes.items()} if fakes else None for fakes in made]
 

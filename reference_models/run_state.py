@@ -116,6 +116,8 @@ def start_state(recipe: Recipe, config: Any, seed: int, accelerator: Accelerator
     averaged = {name: copy.deepcopy(networks[name]).requires_grad_(False) for name in slow}
     optimisers = {}
     for name, update in recipe.updates.items():
+        if update.optimiser:
+            continue
         lr = training.lr if recipe.trains_generators(update) or training.lr_d is None else training.lr_d
         parameters = [parameter for network in update.networks for parameter in networks[network].parameters()]
         # the step is kept as a tensor and the loop sets lr, so full_lr remembers what it scales
