@@ -14,6 +14,8 @@ METHODS: dict[str, str] = {
     "cyclegan": "reference_models.cyclegan:CycleGAN",
     "fai": "reference_models.fai:FAI",
     "identity": "reference_models.identity:Identity",
+    "residual_gan": "reference_models.residual_gan:ResidualGAN",
+    "unit": "reference_models.unit:UNIT",
 }
 UNTRAINED = ("identity",)  # have nothing to train
 WEIGHTS = Path(__file__).parent / "weights"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reference_models import cyclegan, fai
+from reference_models import cyclegan, fai, residual_gan, unit
 from reference_models.recipe import Training
 
 QUICK = Training(steps=4, batch_size=4)
@@ -21,6 +21,8 @@ TINY_FAI = fai.Config(
     training=QUICK,
 )
 TINY_CYCLEGAN = cyclegan.Config(image_size=64, width=16, n_blocks=2, d_width=16, n_layers=3, training=QUICK)
+TINY_UNIT = unit.Config(image_size=64, width=16, n_res=1, d_width=16, d_shared=3, training=QUICK)
+TINY_RESIDUAL_GAN = residual_gan.Config(image_size=64, width=16, d_width=16, training=QUICK)
 # smaller still, for tests that step: 16 pixels
 MICRO_FAI = replace(TINY_FAI, image_size=16, levels=4, width=4, max_width=8, d_width=4, d_stages=3, d_max_width=8)
 MICRO_CYCLEGAN = replace(TINY_CYCLEGAN, image_size=16, width=4, n_blocks=1, d_width=4, n_layers=1, pool=6)
@@ -28,6 +30,16 @@ MICRO_CYCLEGAN = replace(TINY_CYCLEGAN, image_size=16, width=4, n_blocks=1, d_wi
 MICRO_CHANGES = {
     "fai": {"image_size": 16, "levels": 4, "width": 4, "max_width": 8, "d_width": 4, "d_stages": 3, "d_max_width": 8},
     "cyclegan": {"image_size": 16, "width": 4, "n_blocks": 1, "d_width": 4, "n_layers": 1, "pool": 6},
+    # without noise, so that a batch cut in two sees what it sees whole
+    "unit": {"image_size": 16, "width": 4, "max_width": 8, "d_width": 4, "d_shared": 1, "noise": 0.0},
+    "residual_gan": {
+        "image_size": 16,
+        "width": 4,
+        "n_blocks": 0,
+        "d_width": 4,
+        "d_stages": 3,
+        "feature_layer": 2,
+    },
 }
 for changes in MICRO_CHANGES.values():
     changes |= {"batch_size": 4, "ema_decay": 0.9, "head_start": 0}
