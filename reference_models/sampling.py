@@ -131,3 +131,18 @@ def chance(seed: int, step: int, rank: int) -> torch.Generator:
     """Returns the source of chance of one process at one step, independent of every other."""
     state = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state) & (2**63 - 1))
+
+
+def gaussian(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Draws standard normal values of the shape and on the device of a tensor.
+
+    Args:
+        like: Any shape; a code, say.
+        generator: Source of chance, on the CPU; it gives the seed of one that draws where the tensor is.
+
+    Returns:
+        float32, the same shape.
+    """
+    seed = int(torch.randint(2**62, (), generator=generator))
+    own = torch.Generator(like.device).manual_seed(seed)
+    return torch.randn(like.shape, generator=own, device=like.device)
