@@ -11,10 +11,12 @@ from typing import Any
 from faceeval.errors import MissingFileError, unknown_name
 
 METHODS: dict[str, str] = {
+    "attgan": "reference_models.attgan:AttGAN",
     "cyclegan": "reference_models.cyclegan:CycleGAN",
     "fai": "reference_models.fai:FAI",
     "identity": "reference_models.identity:Identity",
     "residual_gan": "reference_models.residual_gan:ResidualGAN",
+    "stargan": "reference_models.stargan:StarGAN",
     "unit": "reference_models.unit:UNIT",
 }
 UNTRAINED = ("identity",)  # have nothing to train
