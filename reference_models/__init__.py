@@ -13,6 +13,7 @@ from faceeval.errors import MissingFileError, unknown_name
 METHODS: dict[str, str] = {
     "attgan": "reference_models.attgan:AttGAN",
     "cyclegan": "reference_models.cyclegan:CycleGAN",
+    "diat": "reference_models.diat:DIAT",
     "fai": "reference_models.fai:FAI",
     "identity": "reference_models.identity:Identity",
     "residual_gan": "reference_models.residual_gan:ResidualGAN",
