@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import html
 import html.parser
 import re
 import shutil
@@ -18,8 +19,9 @@ from toy_runs import run
 from faceeval.errors import InputError, MissingFileError, OutputError
 from faceeval.method import MethodCard
 from faceeval.report import leaderboard_markdown, write_report
-from faceeval.report.boards import boards
+from faceeval.report.boards import LEGEND, boards
 from faceeval.report.boxes import HEIGHT, Sample, figure
+from faceeval.report.faces import same_faces
 from faceeval.report.page import render, summary
 from faceeval.results import write
 
@@ -95,9 +97,11 @@ def test_the_page_tells_what_was_found_and_what_made_it(results):
         assert result.summary.data.names_sha256[:16] in text
         assert result.summary.run.started in text
     assert "far too few" in text  # the notice of these small runs
-    strips = sum(len(result.summary.grid.rows) for result in results)
+    strips = sum(row.rank != "shared" for result in results for row in result.summary.grid.rows)
     assert text.count("<figure>") == strips
-    assert text.count("data:image/png") == 3 * strips
+    assert text.count("data:image/png") == 3 * strips + 12 * (2 + 2) + 12 * (
+        2 + 1
+    )  # sources, truths, edits of 12 faces
 
 
 def test_paths_and_results_give_the_same_page(results, tmp_path):
@@ -128,6 +132,104 @@ def test_only_comparable_runs_share_a_board(results):
     both = next(board for board in made if len(board.results) == 2)
     assert both.labels == ("painter", "lazy")  # nearer to the true edit first
     assert boards([painter, painter])[0].labels == ("painter", "painter (2)")
+
+
+def test_every_method_is_seen_on_the_same_faces(results):
+    faces = same_faces(boards(results[:2])[0])
+    assert faces.heads == (("Eyeglasses added", 6), ("Eyeglasses removed", 6))
+    assert faces.turns == (6,)
+    assert [line.label for line in faces.lines] == ["source", "truth", "painter", "lazy"]
+    source, truth, painter, lazy = faces.lines
+    assert all(len(line.cells) == 12 for line in faces.lines)
+    kept = [mine.picture == first.picture for mine, first in zip(lazy.cells, source.cells, strict=True)]
+    assert 0 < sum(kept) < 12
+    assert [cell.missed for cell in lazy.cells] == kept
+    assert not any(cell.missed for cell in painter.cells)
+    assert len({cell.picture for cell in truth.cells} | {cell.picture for cell in source.cells}) == 24
+    before = replace(results[0], summary=results[0].summary.model_copy(update={"grid": old_grid(results[0])}))
+    before = replace(before, tiles=before.tiles[: len(before.summary.grid.rows)])
+    assert same_faces(boards([before])[0]) is None
+
+
+def old_grid(result):
+    """A grid as it was before faces were shared."""
+    grid = result.summary.grid
+    return grid.model_copy(update={"rows": tuple(row for row in grid.rows if row.rank != "shared")})
+
+
+def crowd(count):
+    """Results of that many methods, each lazy in another way."""
+    made = []
+    for number in range(count):
+
+        class One(Painter):
+            card = MethodCard(name=f"method_{number}")
+            every = 2 + number
+
+            def edit(self, images, attribute, value):
+                out = super().edit(images, attribute, value)
+                out[:: self.every] = images[:: self.every]
+                return out
+
+        made.append(run(One()))
+    return made
+
+
+@pytest.fixture(scope="module")
+def twelve():
+    return crowd(12)
+
+
+def test_twelve_methods_stay_readable(twelve):
+    text = render(twelve)
+    assert Page(text).open == []
+    assert 'class="leaderboard many"' in text
+    assert 'class="wide"' in text
+    assert text.count("<details><summary>") == 12
+    assert text.count("<figure>") == 12 * 6  # one of each direction and rank
+    assert text.count("rotate(-60)") == 2 * 13  # the boxes have names, for there are too many colours
+    colours = {f'class="dot c{number}"' for number in range(12)}
+    assert all(colour in text for colour in colours)
+
+
+def test_letters_say_what_is_better_beyond_chance(twelve):
+    text = render(twelve)
+    assert '<span class="letter">a</span>' in text
+    assert '<span class="beaten">' in text
+    assert LEGEND in html.unescape(text)
+    few = render([run(Painter(), n_per_class=10), run(Lazy(), n_per_class=10)])
+    assert '<span class="letter">' not in few
+    assert LEGEND not in html.unescape(few)
+
+
+def test_the_summary_says_who_is_not_told_apart(results, twelve):
+    assert "The others are further away by more than chance." in summary(boards(results[:2])[0])
+    twin = replace(results[1], summary=results[1].summary.model_copy(update={"method": {"name": "painter"}}))
+    assert "do not tell it from painter (2)." in summary(boards([results[1], twin])[0])
+    assert "of the others" not in summary(boards(twelve[:2])[0])
+
+
+class Remover(Painter):
+    """Takes glasses off and cannot put them on."""
+
+    card = MethodCard(name="remover", directions={"Eyeglasses": (0,)})
+
+
+def test_a_method_of_one_direction_stands_beside_the_others_in_that_direction(results):
+    one_way = run(Remover())
+    made = boards([*results[:2], one_way])
+    assert [board.title for board in made] == ["Eyeglasses", "Eyeglasses, removing only"]
+    assert made[0].labels == ("painter", "lazy")
+    board = made[1]
+    assert set(board.labels) == {"painter", "lazy", "remover"}
+    assert "faces with it" in board.subtitle
+    assert "flip_accuracy_remove" not in board.columns
+    faces = same_faces(board)
+    assert faces.heads == (("Eyeglasses removed", 6),)
+    text = render([*results[:2], one_way])
+    assert Page(text).open == []
+    assert text.count("<dt>started</dt>") == 3  # each run once, whichever boards it is on
+    assert [board.title for board in boards([one_way])] == ["Eyeglasses, removing only"]
 
 
 def test_the_best_is_bold_and_what_prints_alike_is_not(results):
@@ -190,6 +292,15 @@ def test_boxes_stay_in_the_picture_and_in_order(lists):
         assert all(0 <= dot <= HEIGHT for dot in box.dots)
     assert 2 <= len(drawn.ticks) <= 12
     assert drawn.reference is not None
+
+
+def test_names_of_boxes_have_room():
+    samples = [Sample("a_long_name", "c0", np.arange(5.0))]
+    plain, named = (figure([("A", samples)], 1.0, named=named) for named in (False, True))
+    assert plain.named is None
+    assert max(box.low for box in named.boxes) < named.named < named.height
+    assert named.height > plain.height
+    assert named.boxes == plain.boxes
 
 
 def test_whiskers_are_those_of_matplotlib():

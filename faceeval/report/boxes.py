@@ -14,6 +14,7 @@ HEIGHT, TOP, BOTTOM, LEFT = 250.0, 12.0, 26.0, 46.0
 BOX, GAP, BETWEEN = 20.0, 10.0, 36.0
 DOTS = 40  # outliers drawn of one box at most
 LETTER = 7.2  # room for one letter of a group's name
+SLANTED = 5.6  # height of one letter of a slanted name
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Box:
 
     Attributes:
         label: What it shows.
-        colour: Number of its colour.
+        colour: Its class of colour.
         x: Left edge.
         low: y of the lower whisker.
         p25: y of the lower quartile.
@@ -52,6 +53,7 @@ class Figure:
     Attributes:
         width: Width of the picture.
         height: Its height.
+        named: y of the names below their boxes; None where only colours tell them apart.
         boxes: The boxes.
         groups: Name and middle of each group.
         ticks: Text and y of each tick.
@@ -60,6 +62,7 @@ class Figure:
 
     width: float
     height: float
+    named: float | None
     boxes: tuple[Box, ...]
     groups: tuple[tuple[str, float], ...]
     ticks: tuple[tuple[str, float], ...]
@@ -75,7 +78,7 @@ class Sample:
     values: NDArray[np.float64]
 
 
-def figure(groups: Sequence[tuple[str, Sequence[Sample]]], ideal: float) -> Figure:
+def figure(groups: Sequence[tuple[str, Sequence[Sample]]], ideal: float, *, named: bool = False) -> Figure:
     """Lays boxplots out in groups.
 
     Whiskers reach to the last value within 1.5 interquartile ranges of the box, as matplotlib's do.
@@ -83,6 +86,7 @@ def figure(groups: Sequence[tuple[str, Sequence[Sample]]], ideal: float) -> Figu
     Args:
         groups: Name of each group (an attribute) and its samples, none of them empty.
         ideal: The value a line is drawn at.
+        named: Leave room below the boxes for their names, where there are too many for colours alone.
     """
     stats = [[_stats(sample.values) for sample in samples] for _, samples in groups]
     ends = [value for group in stats for one in group for value in (one[0], one[4])] + [ideal]
@@ -109,7 +113,9 @@ def figure(groups: Sequence[tuple[str, Sequence[Sample]]], ideal: float) -> Figu
         names.append((name, round(x + width / 2, 2)))
         x += width
     marks = tuple((f"{tick:.{digits}f}", y(tick)) for tick in ticks)
-    return Figure(round(x, 2), HEIGHT, tuple(boxes), tuple(names), marks, y(ideal))
+    longest = max(len(box.label) for box in boxes) if named else 0
+    below = HEIGHT - BOTTOM + 14 if named else None
+    return Figure(round(x, 2), HEIGHT + round(SLANTED * longest), below, tuple(boxes), tuple(names), marks, y(ideal))
 
 
 def _stats(values: NDArray[np.float64]) -> tuple[float, float, float, float, float]:

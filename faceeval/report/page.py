@@ -12,13 +12,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from faceeval import __version__
 from faceeval.atomic import write_whole
 from faceeval.errors import InputError
+from faceeval.protocols.compared import Entry, held, shorten
 from faceeval.protocols.printed import FAI_TABLE_1, FAI_TABLE_1_SOURCE
-from faceeval.report.boards import ARROWS, NOTHING, Board, boards, interval, number
+from faceeval.report.boards import ARROWS, LEGEND, NOTHING, Board, boards, interval, number
 from faceeval.report.boxes import Figure, Sample, figure
+from faceeval.report.faces import same_faces
 from faceeval.report.strips import Strips, strips
-from faceeval.results import Column, Result, Row, read
+from faceeval.results import Column, Result, read
 
-COLOURS = 6
+COLOURS = 12
+MANY = 5  # methods beyond which a board is drawn narrower, and fewer faces of each are shown
+EACH, EACH_OF_MANY = 3, 1  # strips of a method, a direction and a rank
 ENDS = {"identity": "ci", "truth": "ct"}  # colours of the rows that end every scale
 # the boxplots show these better than a table
 LEFT_OUT = ("dfn_median", "dfn_p25", "dfn_p75")
@@ -64,14 +68,11 @@ def render(results: Sequence[Result]) -> str:
         figures=_figures(all_boards, colours),
         legend=_legend(all_boards, colours),
         columns=_glossary(all_boards),
+        legend_of_letters=LEGEND,
         printed=FAI_TABLE_1,
         printed_source=FAI_TABLE_1_SOURCE,
         shown={board.attribute for board in all_boards},
-        runs=[
-            _run(label, result)
-            for board in all_boards
-            for label, result in zip(board.labels, board.results, strict=True)
-        ],
+        runs=_runs(all_boards),
     )
 
 
@@ -87,47 +88,68 @@ def _colours(all_boards: Sequence[Board]) -> dict[str, str]:
 
 
 def _section(position: int, board: Board, colours: dict[str, str]) -> dict[str, Any]:
-    heads = [{"name": label, "kind": "method", "colour": colours[label]} for label, _, _ in board.method_rows()]
-    heads += [{"name": row.name, "kind": row.kind, "colour": ""} for row in board.reference_rows]
+    entries = board.comparison.entries
+    heads = [
+        {"name": entry.label, "kind": entry.row.kind, "letter": entry.letter, "colour": colours.get(entry.label, "")}
+        for entry in entries
+    ]
+    many = len(board.comparison.methods) > MANY
+    each = EACH_OF_MANY if many else EACH
     return {
         "id": f"s{position}",
-        "attribute": board.attribute.replace("_", " "),
+        "attribute": board.title,
         "subtitle": board.subtitle,
         "summary": summary(board),
         "notices": board.notices,
         "heads": heads,
+        "many": many,
         "questions": _questions(board),
+        "tested": bool(board.comparison.pairs),
         "absences": board.absences(),
-        "grids": [_grid(label, result, colours) for label, result in zip(board.labels, board.results, strict=True)],
+        "faces": same_faces(board),
+        "colours": colours,
+        "grids": [_grid(label, result, colours, each) for label, result in _shown(board)],
     }
+
+
+def _shown(board: Board) -> list[tuple[str, Result]]:
+    """Returns the results whose own best and worst faces are shown: on a board of one direction, those of no other."""
+    found = zip(board.labels, board.results, strict=True)
+    return [(label, result) for label, result in found if board.comparison.direction is None or _one_way(result)]
+
+
+def _one_way(result: Result) -> bool:
+    return len(held(result)) == 1
 
 
 def _questions(board: Board) -> dict[str, list[dict[str, Any]]]:
     """Returns the lines of the leaderboard: one for each metric, under the question it helps to answer."""
     questions: dict[str, list[dict[str, Any]]] = {}
-    rows = [row for _, _, row in board.method_rows()] + list(board.reference_rows)
     for key, column in board.columns.items():
         if key not in LEFT_OUT:
-            line = {"column": column, "arrow": ARROWS[column.better], "cells": [_cell(board, key, row) for row in rows]}
+            cells = [_cell(board, key, entry) for entry in board.comparison.entries]
+            line = {"column": column, "arrow": ARROWS[column.better], "cells": cells}
             questions.setdefault(column.question, []).append(line)
     return questions
 
 
-def _cell(board: Board, key: str, row: Row) -> dict[str, Any]:
+def _cell(board: Board, key: str, entry: Entry) -> dict[str, Any]:
+    row = entry.row
     value, column = row.values.get(key), board.columns[key]
+    cell = {"text": NOTHING, "interval": "", "best": False, "beaten": "", "reason": "", "kind": row.kind}
     if value is None:
-        return {"text": NOTHING, "interval": "", "best": False, "reason": row.absent.get(key, ""), "kind": row.kind}
+        return {**cell, "reason": row.absent.get(key, "")}
     return {
+        **cell,
         "text": number(value.value, column),
         "interval": interval(value, column),
         "best": row.kind == "method" and board.is_best(key, value),
-        "reason": "",
-        "kind": row.kind,
+        "beaten": shorten(board.comparison.beaten(key, entry.label)),
     }
 
 
 def summary(board: Board) -> str:
-    """Says in two sentences what the board found."""
+    """Says in a few sentences what the board found."""
     rows = board.method_rows()
     if not rows:
         return "Only the editor that returns its input was scored: these are the ends of the scales."
@@ -147,6 +169,7 @@ def summary(board: Board) -> str:
             sentences.append(
                 f"{label} {lead}: {near} grey levels away inside the region, where doing nothing is {far} away."
             )
+            sentences += _told_apart(board, label)
         else:
             sentences.append(
                 f"No method comes nearer to the true edit than doing nothing does: {label} is {near} grey levels away, "
@@ -163,8 +186,21 @@ def summary(board: Board) -> str:
     )
 
 
-def _grid(label: str, result: Result, colours: dict[str, str]) -> dict[str, Any]:
-    shown: Strips = strips(result)
+def _told_apart(board: Board, label: str) -> list[str]:
+    """Says which methods may be as near to the true edit as the nearest, where that was tested."""
+    found = board.comparison
+    if "counterfactual_error" not in found.pairs or len(found.methods) < 2:
+        return []
+    beaten = found.beaten("counterfactual_error", label)
+    others = [entry.label for entry in found.methods if entry.letter not in beaten and entry.label != label]
+    if not others:
+        return ["The others are further away by more than chance."]
+    named = ", ".join(others) if len(others) < 4 else f"{len(others)} of the others"
+    return [f"These images do not tell it from {named}."]
+
+
+def _grid(label: str, result: Result, colours: dict[str, str], each: int) -> dict[str, Any]:
+    shown: Strips = strips(result, each)
     attribute = result.summary.attribute.replace("_", " ")
     return {
         "label": label,
@@ -211,15 +247,16 @@ def _figure(members: Sequence[Board], colours: dict[str, str], metric: str, idea
     groups = []
     for board in members:
         samples = [
-            Sample(label, colours[label], result.per_image(row.name, metric))
+            Sample(label, colours[label], board.per_image(result, row.name, metric))
             for label, result, row in board.method_rows()
         ]
         other = "truth" if metric == "dfn" else "identity"
-        samples.append(Sample(other, ENDS[other], board.results[0].per_image(other, metric)))
+        samples.append(Sample(other, ENDS[other], board.per_image(board.results[0], other, metric)))
         there = [sample for sample in samples if len(sample.values)]
         if there:
-            groups.append((board.attribute.replace("_", " "), there))
-    return figure(groups, ideal) if groups else None
+            groups.append((board.title, there))
+    named = any(len(board.comparison.methods) > MANY for board in members)
+    return figure(groups, ideal, named=named) if groups else None
 
 
 def _legend(all_boards: Sequence[Board], colours: dict[str, str]) -> list[tuple[str, str]]:
@@ -230,6 +267,15 @@ def _legend(all_boards: Sequence[Board], colours: dict[str, str]) -> list[tuple[
 def _glossary(all_boards: Sequence[Board]) -> list[Column]:
     columns = {column.label: column for board in all_boards for column in board.columns.values()}
     return list(columns.values())
+
+
+def _runs(all_boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """Returns what made each result, once, whichever boards it stands on."""
+    found: dict[int, dict[str, Any]] = {}
+    for board in all_boards:
+        for label, result in zip(board.labels, board.results, strict=True):
+            found.setdefault(id(result), _run(label, result))
+    return list(found.values())
 
 
 def _run(label: str, result: Result) -> dict[str, Any]:

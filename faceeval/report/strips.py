@@ -22,7 +22,7 @@ class Strip:
 
     Attributes:
         name: Image.
-        rank: Best, median or worst.
+        rank: Best, median or worst, or shared.
         order: The value it was ranked by.
         flipped: Whether the judge sees the attribute changed; None where none looked.
         pictures: Data URIs in the order of the grid's columns.
@@ -38,14 +38,22 @@ class Strip:
 Strips = dict[str, list[Strip]]
 
 
-def strips(result: Result) -> Strips:
-    """Returns the strips of a result by direction, ``"add"`` and ``"remove"``."""
+def strips(result: Result, each: int, *, shared: bool = False) -> Strips:
+    """Returns the strips of a result by direction, ``"add"`` and ``"remove"``.
+
+    Args:
+        result: The run.
+        each: How many of a direction and rank at most.
+        shared: Those that every method is shown on, instead of its best, median and worst.
+    """
     grid = result.summary.grid
     digits = result.summary.columns[grid.ordered_by].digits
     found: Strips = {"add": [], "remove": []}
     for row, tiles in zip(grid.rows, result.tiles, strict=True):
-        pictures = tuple(_picture(tile) for tile in tiles)
-        found[row.direction].append(Strip(row.name, row.rank, f"{row.order:.{digits}f}", row.flipped, pictures))
+        there = found[row.direction]
+        if (row.rank == "shared") == shared and sum(strip.rank == row.rank for strip in there) < each:
+            pictures = tuple(_picture(tile) for tile in tiles)
+            there.append(Strip(row.name, row.rank, f"{row.order:.{digits}f}", row.flipped, pictures))
     return found
 
 

@@ -6,6 +6,7 @@ One run is three files side by side: ``<method>.json`` (the numbers), ``<method>
 last, so a run that was cut short never looks complete. docs/results.md describes every field.
 """
 
+from faceeval.results.alike import conditions, require_alike
 from faceeval.results.files import prepare_output, read, result_path, write
 from faceeval.results.records import (
     SCHEMA,
@@ -41,8 +42,10 @@ __all__ = [
     "RunRecord",
     "Summary",
     "Value",
+    "conditions",
     "prepare_output",
     "read",
+    "require_alike",
     "result_path",
     "write",
 ]
