@@ -34,8 +34,16 @@ MICRO_CYCLEGAN = replace(TINY_CYCLEGAN, image_size=16, width=4, n_blocks=1, d_wi
 MICRO_CHANGES = {
     "fai": {"image_size": 16, "levels": 4, "width": 4, "max_width": 8, "d_width": 4, "d_stages": 3, "d_max_width": 8},
     "cyclegan": {"image_size": 16, "width": 4, "n_blocks": 1, "d_width": 4, "n_layers": 1, "pool": 6},
-    # without noise, so that a batch cut in two sees what it sees whole
-    "unit": {"image_size": 16, "width": 4, "max_width": 8, "d_width": 4, "d_shared": 1, "noise": 0.0},
+    # without noise and moved pictures, so that a batch cut in two sees what it sees whole
+    "unit": {
+        "image_size": 16,
+        "width": 4,
+        "max_width": 8,
+        "d_width": 4,
+        "d_shared": 1,
+        "noise": 0.0,
+        "max_shift": 0,
+    },
     "residual_gan": {
         "image_size": 16,
         "width": 4,
@@ -43,6 +51,7 @@ MICRO_CHANGES = {
         "d_width": 4,
         "d_stages": 3,
         "feature_layer": 2,
+        "max_shift": 0,
     },
     # as unit: the gradient penalty draws, and so do the moves of what the teacher sees
     "stargan": {

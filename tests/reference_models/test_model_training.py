@@ -27,7 +27,7 @@ from reference_models.training import configure, train
 FACES = drawn_faces(24, 16)
 HERE = Path(__file__).parent
 METHODS = ["fai", "cyclegan"]
-STAGED = [*METHODS, "diat"]  # which trains in stages; their order is tested beside it
+EVERY = [*METHODS, "diat", "residual_gan", "unit"]  # the order of their updates is tested beside each
 RUNNER = """
 import sys, time
 sys.path.insert(0, {here!r})
@@ -121,7 +121,7 @@ def test_each_update_changes_its_own_networks_only(method, tmp_path, monkeypatch
     assert all(changed == own for _, changed, own in seen)
 
 
-@pytest.mark.parametrize("method", STAGED)
+@pytest.mark.parametrize("method", EVERY)
 def test_the_same_step_gives_the_same_bits(method, tmp_path, monkeypatch):
     first, second = (loop_of(method, tmp_path / name, monkeypatch) for name in "ab")
     losses = first.step(one_batch()), second.step(one_batch())
@@ -131,7 +131,7 @@ def test_the_same_step_gives_the_same_bits(method, tmp_path, monkeypatch):
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("method", STAGED)
+@pytest.mark.parametrize("method", EVERY)
 def test_two_micro_batches_descend_the_gradient_of_one(method, tmp_path, monkeypatch):
     changes = {"precision": "no", "flip": False, "lambda_same": 0.0}
     whole = loop_of(method, tmp_path / "whole", monkeypatch, **changes)
@@ -219,7 +219,7 @@ def test_generators_can_learn_four_images_by_heart(recipe, config, steps, lr, ob
     assert values[-1] / values[0] < 0.4
 
 
-@pytest.mark.parametrize("method", STAGED)
+@pytest.mark.parametrize("method", EVERY)
 def test_a_run_leaves_log_samples_checkpoint_and_weights(method, tmp_path):
     told, scored = [], []
     path = run(
@@ -323,7 +323,7 @@ def test_unwritable_output_is_an_error(tmp_path):
         run("fai", tmp_path / "file")
 
 
-@pytest.mark.parametrize("method", STAGED)
+@pytest.mark.parametrize("method", EVERY)
 @pytest.mark.parametrize("layout", [False, True])
 def test_reduced_precision_and_other_memory_layout_train_too(method, layout, tmp_path):
     changes = {**MICRO_CHANGES[method], "precision": "bf16" if layout else "no", "channels_last": layout}
@@ -343,7 +343,7 @@ def test_micro_configurations_stay_apart():
     assert MICRO_CYCLEGAN.image_size == 16
 
 
-@pytest.mark.parametrize("method", STAGED)
+@pytest.mark.parametrize("method", EVERY)
 @pytest.mark.train
 def test_two_processes_stay_one_model(method, tmp_path):
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29531")
