@@ -67,6 +67,7 @@ SMALL = Config(
     local_width=12,
     global_width=8,
     lambda_adv=0.5,
+    lambda_id=2.0,  # beside guidance, 0.1 is not heard
     blur_sigma=0.6,  # as faint as the noise it is to take away
     adversarial_rate=1.0,
     share_transform=0.01,  # "blend" begins by returning its input
@@ -76,6 +77,7 @@ SMALL = Config(
     share_enhancer=0.1,
     output="blend",
     e_output="residual",
+    refine=True,
     upsampling="bilinear",
     guidance=Guidance(guided=True, lambda_features=2.0, lambda_same=0.8),
     training=Training(steps=3600, batch_size=16, lr=3e-4, lr_d=8e-4, ema_decay=0.998, flip=True, precision="bf16"),
@@ -133,6 +135,16 @@ def schedule(config: Config, step: int) -> dict[str, float]:
 # --- networks (tables 1 and 2) ----------------------------------------------------------------------------------
 
 
+def _transform(config: Config, width: int, output: Output) -> Transform:
+    return Transform(width, config.n_blocks, config.norm, output, config.upsampling, refine=config.refine)
+
+
+def _enhancer(config: Config) -> nn.Module:
+    if config.enhancer == "global":
+        return GlobalEnhancer(_transform(config, config.global_width, config.e_output), config.blur_sigma)
+    return LocalEnhancer(config.local_width, config.e_output)
+
+
 def build(config: Config, seed: int) -> Networks:
     """Returns freshly drawn networks: by target label ``transform``, ``discriminator`` and ``enhancer``.
 
@@ -142,22 +154,14 @@ def build(config: Config, seed: int) -> Networks:
     values = sorted((1, 0) if config.values is None else config.values, reverse=True)
     variant = VARIANTS[config.variant]
 
-    def transform(width: int, output: Output) -> Transform:
-        return Transform(width, config.n_blocks, config.norm, output, config.upsampling)
-
-    def enhancer() -> nn.Module:
-        if config.enhancer == "global":
-            return GlobalEnhancer(transform(config.global_width, config.e_output), config.blur_sigma)
-        return LocalEnhancer(config.local_width, config.e_output)
-
     networks: Networks = {
-        "transform": nn.ModuleDict({str(value): transform(config.width, config.output) for value in values}),
+        "transform": nn.ModuleDict({str(value): _transform(config, config.width, config.output) for value in values}),
         "discriminator": nn.ModuleDict(
             {str(value): Discriminator(config.d_width, config.fc, config.image_size) for value in values}
         ),
-        "enhancer": nn.ModuleDict({str(value): enhancer() for value in values} if has_enhancer(config) else {}),
+        "enhancer": nn.ModuleDict({str(value): _enhancer(config) for value in values} if has_enhancer(config) else {}),
         # it paints the whole picture: what it leaves as it is has none of the artefacts the denoiser is to know
-        "reconstructor": transform(config.width, "image") if variant.smooth else nn.Identity(),
+        "reconstructor": _transform(config, config.width, "image") if variant.smooth else nn.Identity(),
         "denoiser": Denoiser(config.f_width) if variant.smooth else nn.Identity(),
     }
     spreads: dict[str, Spread] = {"discriminator": config.d_init, "denoiser": None}

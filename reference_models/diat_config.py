@@ -85,6 +85,8 @@ class Config:
         channel_order: Of the colours such a file expects.
         output: Form of the transform network's picture, see ``blocks.compose``; the paper's is the image itself.
         e_output: Form of the enhancer's picture.
+        refine: End the transform network with two 3x3 convolutions that see the source too, in place of its last one,
+            so that thin frames can be found to the pixel; not in the paper, and only with bilinear upsampling.
         upsampling: How both enlarge, see ``blocks.upsample``; the paper's are transposed convolutions.
         guidance: What is added to the paper; nothing by default.
         training: Adam at 1e-4 (section 3.1.2), at full step size to the end of each stage.
@@ -123,6 +125,7 @@ class Config:
     channel_order: ChannelOrder = "rgb"
     output: Output = "image"
     e_output: Output = "image"
+    refine: bool = False
     upsampling: Upsampling = "transposed"
     guidance: Guidance = UNGUIDED
     training: Training = PAPER_TRAINING
@@ -154,6 +157,7 @@ def check(config: Config) -> None:
             (config.layers, config.layer_weights),
         ),
         (len(config.betas_enh) == 3, "three betas_enh", config.betas_enh),
+        (not config.refine or config.upsampling == "bilinear", "refine with upsampling=bilinear", config.upsampling),
         (config.blur_sigma > 0, "a blur_sigma above 0", config.blur_sigma),
         (config.training.sampling == "halves", "sampling=halves: one set is edited, the other guides", "uniform"),
         (

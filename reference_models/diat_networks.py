@@ -22,6 +22,7 @@ from reference_models.blocks import (
     compose,
     leaky,
     normalise,
+    refiner,
     upsample,
 )
 
@@ -46,9 +47,13 @@ class Transform(nn.Module):
         norm: After every convolution but the last, with a learnt scale.
         output: Form of its picture, see ``blocks.compose``; the paper's is ``"image"``.
         upsampling: See ``blocks.upsample``; the paper's is ``"transposed"``.
+        refine: End with ``blocks.refiner``, which sees the source too, in place of the last convolution; not with
+            ``"transposed"``, which is a row short before it.
     """
 
-    def __init__(self, width: int, n_blocks: int, norm: Norm, output: Output, upsampling: Upsampling) -> None:
+    def __init__(
+        self, width: int, n_blocks: int, norm: Norm, output: Output, upsampling: Upsampling, *, refine: bool = False
+    ) -> None:
         super().__init__()
         self.output = output
         channels = OUTPUT_CHANNELS[output]
@@ -68,12 +73,16 @@ class Transform(nn.Module):
             *[ResidualBlock(4 * width, padding="zeros", norm=norm, affine=True, bias=True) for _ in range(n_blocks)],
             normed(2 * width, *upsample(4 * width, 2 * width, 3, upsampling)),
             normed(width, *last_up),
-            head,
+            *([] if refine else [head]),
         )
+        self.refiner = refiner(width, norm, output) if refine else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, 3, S, S) in [-1, 1] to the same; S is any multiple of 4."""
-        return compose(self.stages(x), x, self.output)
+        raw = self.stages(x)
+        if self.refiner is not None:
+            raw = self.refiner(torch.cat([raw, x.to(raw.dtype)], 1))
+        return compose(raw, x, self.output)
 
 
 class Discriminator(nn.Module):

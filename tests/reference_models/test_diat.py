@@ -44,6 +44,7 @@ MICRO = {
     "global_width": 4,
     "batch_size": 4,
     "guided": False,
+    "lambda_id": 0.1,
     "lambda_same": 0.0,
     "ema_decay": 0.0,
     "precision": "no",
@@ -162,11 +163,31 @@ def test_the_transform_network_takes_any_side_that_four_divides():
         assert network(torch.rand(2, 3, side, side)).shape == (2, 3, side, side)
 
 
+def test_refined_pictures_see_the_source_to_the_pixel():
+    with torch.device("meta"):
+        plain, refined = (Transform(12, 2, "instance", "blend", "bilinear", refine=refine) for refine in (False, True))
+        head = 12 * 4 * 81 + 4
+        assert count_parameters(plain) - head == count_parameters(refined) - (15 * 12 + 12 * 4) * 9 - 12 - 24 - 4
+    network = diat.build(replace(diat.SMALL, values=(0,)), 0)["transform"]["0"]
+    for stage in network.stages:
+        for parameter in stage.parameters():
+            nn.init.zeros_(parameter)
+    x = torch.zeros(1, 3, 64, 64)
+    dot = x.clone()
+    dot[..., 32, 32] = 1
+    with torch.no_grad():
+        assert not torch.equal(network(x), network(dot))
+
+
 def test_small_networks_begin_by_returning_their_input():
     for kind in ("none", "local"):
         networks = diat.build(replace(diat.SMALL, enhancer=kind), 0)
         x = torch.rand(2, 3, 64, 64) * 2 - 1
         assert (diat.transfer(networks, 0, x) - x).abs().mean() < 0.2
+        covered = 1 / (1 + math.exp(4))
+        last = networks["transform"]["0"].refiner[-1]
+        assert last.bias.tolist() == [0, 0, 0, -4]
+        assert (finished(networks["transform"]["0"], x) - x).abs().max() < 2 * 1.5 * covered
     assert set(diat_losses.of_kind(networks, "transform")) == {0, 1}
 
 
@@ -615,6 +636,7 @@ def test_guidance_joins_the_game_and_no_other_stage(values, tmp_path):
         ({"layers": [6, 7]}, InputError, "layers"),
         ({"betas_enh": [0.1]}, InputError, "betas_enh"),
         ({"blur_sigma": 0}, InputError, "blur_sigma"),
+        ({"upsampling": "transposed"}, InputError, "bilinear"),
         ({"sampling": "uniform"}, InputError, "sampling"),
         ({"head_start": 5}, InputError, "share_discriminator"),
     ],
