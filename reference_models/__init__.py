@@ -16,6 +16,7 @@ METHODS: dict[str, str] = {
     "diat": "reference_models.diat:DIAT",
     "fai": "reference_models.fai:FAI",
     "identity": "reference_models.identity:Identity",
+    "maae": "reference_models.maae:MAAE",
     "residual_gan": "reference_models.residual_gan:ResidualGAN",
     "stargan": "reference_models.stargan:StarGAN",
     "unit": "reference_models.unit:UNIT",

@@ -83,7 +83,7 @@ MICRO_CHANGES = {
         "d_width": 4,
         "d_stages": 3,
         "d_max_width": 8,
-        "id_network": "random",
+        "features": "random",
         "vae_noise": False,
         "max_shift": 0,
     },

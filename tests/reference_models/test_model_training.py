@@ -27,7 +27,7 @@ from reference_models.training import configure, train
 FACES = drawn_faces(24, 16)
 HERE = Path(__file__).parent
 METHODS = ["fai", "cyclegan"]
-EVERY = [*METHODS, "diat", "residual_gan", "unit"]  # the order of their updates is tested beside each
+EVERY = [*METHODS, "diat", "maae", "residual_gan", "unit"]  # the order of their updates is tested beside each
 RUNNER = """
 import sys, time
 sys.path.insert(0, {here!r})
