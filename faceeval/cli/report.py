@@ -32,10 +32,12 @@ def report(
 ) -> None:
     """Draw one self-contained HTML page from results: leaderboard, boxplots, sample grids, what made the numbers."""
     from faceeval.report import leaderboard_markdown, write_report
-    from faceeval.results import read
+    from faceeval.results import Result
+    from faceeval.results.sweeps import read_any
 
-    results = [read(path) for path in _result_files(sources)]
+    results = [read_any(path) for path in _result_files(sources)]
     write_report(results, out)
     if markdown:
-        stdout.print(leaderboard_markdown(results), markup=False, soft_wrap=True)
+        runs = [entry for entry in results if isinstance(entry, Result)]
+        stdout.print(leaderboard_markdown(runs), markup=False, soft_wrap=True)
     note(f"{len(results)} result{'s' if len(results) > 1 else ''} drawn: {out}")

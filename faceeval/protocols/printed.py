@@ -34,6 +34,21 @@ FAI_TABLE_1: dict[str, dict[str, PrintedScore]] = {
 }
 FAI_TABLE_1_SOURCE = "Tu et al., Face Attribute Inversion, Table 1 (CelebA, 128 px)"
 
+# Sun et al., "Mask-aware photorealistic face attribute manipulation", Table 2: discriminator fidelity after 1, 2, 3 and
+# 4 manipulated attributes. Whose discriminator, which attributes and how many images is not said.
+MAAE_TABLE_2: dict[str, tuple[float, float, float, float]] = {
+    "residual_gan": (0.483, 0.325, 0.330, 0.250),
+    "unit": (0.478, 0.344, 0.374, 0.356),
+    "stargan": (0.382, 0.344, 0.316, 0.249),
+    "maae": (0.521, 0.507, 0.398, 0.365),
+}
+MAAE_TABLE_2_SOURCE = "Sun et al., Mask-aware photorealistic face attribute manipulation, Table 2 (CelebA)"
+
+# Li et al., "Deep identity-aware transfer of facial attributes", section 5.2:
+# seconds an image, at 128 px on a GTX Titan X
+DIAT_SECONDS: dict[str, float] = {"diat": 0.0045, "cnia": 30.0}
+DIAT_SECONDS_SOURCE = "Li et al., Deep identity-aware transfer of facial attributes, section 5.2 (128 px, GTX Titan X)"
+
 
 def printed(method: str, attribute: str) -> PrintedScore | None:
     """Returns what FAI's Table 1 prints for a method and attribute; None where it prints nothing."""

@@ -90,8 +90,8 @@ def figure(groups: Sequence[tuple[str, Sequence[Sample]]], ideal: float, *, name
     """
     stats = [[_stats(sample.values) for sample in samples] for _, samples in groups]
     ends = [value for group in stats for one in group for value in (one[0], one[4])] + [ideal]
-    low, high = _padded(min(ends), max(ends))
-    ticks, digits = _ticks(low, high)
+    low, high = padded(min(ends), max(ends))
+    ticks, digits = round_ticks(low, high)
 
     def y(value: float) -> float:
         return round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM), 2)
@@ -133,13 +133,14 @@ def _some(values: NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
+def padded(low: float, high: float) -> tuple[float, float]:
+    """Returns the ends of an axis with some room beyond its least and greatest value."""
     room = 0.06 * (high - low) or 0.05 * max(abs(high), 1.0)
     return low - room, high + room
 
 
-def _ticks(low: float, high: float) -> tuple[list[float], int]:
-    """Returns round values between the ends, about five, and the decimals they need."""
+def round_ticks(low: float, high: float) -> tuple[list[float], int]:
+    """Returns round values between the ends of an axis, about five, and the decimals they need."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)

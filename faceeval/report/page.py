@@ -18,7 +18,9 @@ from faceeval.report.boards import ARROWS, LEGEND, NOTHING, Board, boards, inter
 from faceeval.report.boxes import Figure, Sample, figure
 from faceeval.report.faces import same_faces
 from faceeval.report.strips import Strips, strips
-from faceeval.results import Column, Result, read
+from faceeval.report.sweeps import sweep_sections
+from faceeval.results import Column, Result
+from faceeval.results.sweeps import Sweep, read_any
 
 COLOURS = 12
 MANY = 5  # methods beyond which a board is drawn narrower, and fewer faces of each are shown
@@ -28,7 +30,7 @@ ENDS = {"identity": "ci", "truth": "ct"}  # colours of the rows that end every s
 LEFT_OUT = ("dfn_median", "dfn_p25", "dfn_p75")
 
 
-def write_report(results: Sequence[Result | Path], out: Path) -> Path:
+def write_report(results: Sequence[Result | Sweep | Path], out: Path) -> Path:
     """Writes one self-contained HTML page about any number of runs.
 
     Args:
@@ -43,14 +45,16 @@ def write_report(results: Sequence[Result | Path], out: Path) -> Path:
         MissingFileError: A file is not there.
         OutputError: The page cannot be written.
     """
-    runs = [read(entry) if isinstance(entry, Path) else entry for entry in results]
-    if not runs:
+    found = [read_any(entry) if isinstance(entry, Path) else entry for entry in results]
+    if not found:
         raise InputError("at least one result", "none", "run `faceeval score` first")
-    write_whole(out, render(runs).encode(), "name another file with -o, or make room")
+    runs = [entry for entry in found if isinstance(entry, Result)]
+    sweeps = [entry for entry in found if isinstance(entry, Sweep)]
+    write_whole(out, render(runs, sweeps).encode(), "name another file with -o, or make room")
     return out
 
 
-def render(results: Sequence[Result]) -> str:
+def render(results: Sequence[Result], sweeps: Sequence[Sweep] = ()) -> str:
     """Returns the page as text."""
     environment = Environment(
         loader=PackageLoader("faceeval", "templates"),
@@ -64,6 +68,7 @@ def render(results: Sequence[Result]) -> str:
     return environment.get_template("report.html.j2").render(
         version=__version__,
         title=_title(all_boards),
+        sweeps=sweep_sections(sweeps, colours),
         sections=[_section(number, board, colours) for number, board in enumerate(all_boards)],
         figures=_figures(all_boards, colours),
         legend=_legend(all_boards, colours),
@@ -78,6 +83,8 @@ def render(results: Sequence[Result]) -> str:
 
 def _title(all_boards: Sequence[Board]) -> str:
     attributes = list(dict.fromkeys(board.attribute.replace("_", " ") for board in all_boards))
+    if not attributes:
+        return "Face editing"
     return f"Face editing: {', '.join(attributes) if len(attributes) < 4 else f'{len(attributes)} attributes'}"
 
 
