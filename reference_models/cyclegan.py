@@ -29,7 +29,7 @@ from reference_models.blocks import (
 )
 from reference_models.checkpoint import load_weights
 from reference_models.history import from_history
-from reference_models.images import check_attribute, check_images, in_batches, to_uint8
+from reference_models.images import by_value, check_attribute, check_images, to_uint8
 from reference_models.losses import l1, lsgan_d, lsgan_g
 from reference_models.recipe import UNGUIDED, Batch, Guidance, Networks, Terms, Training, Update, override
 
@@ -266,23 +266,17 @@ class CycleGAN:
         Returns:
             Edited images, same shape and type.
         """
-        return self._by_value(images, attribute, value, "to_")
+        return to_uint8(self._by_value(images, attribute, value, "to_"))
 
     def realness(self, images: Tensor, attribute: str, value: Tensor) -> Tensor:
         """Returns the mean patch logit (N,) of the discriminator of the domain each image should be in."""
-        return self._by_value(images, attribute, value, "judge_")
+        return self._by_value(images, attribute, value, "judge_").flatten(1).mean(1)
 
     def _by_value(self, images: Tensor, attribute: str, value: Tensor, prefix: str) -> Tensor:
         """Sends the images with value 1 through one network and those with value 0 through its twin."""
         check_attribute(attribute, self.attribute)
         check_images(images, self.config.image_size)
-        judging = prefix == "judge_"
-        result = torch.empty(len(images)) if judging else torch.empty_like(images)
-        for name, chosen in (("positive", value > 0.5), ("negative", value <= 0.5)):
-            if chosen.any():
-                made = in_batches(self.networks[prefix + name], images[chosen])
-                result[chosen] = made.flatten(1).mean(1) if judging else to_uint8(made)
-        return result
+        return by_value(self.networks[prefix + "positive"], self.networks[prefix + "negative"], images, value)
 
 
 def as_method(networks: Networks, config: Config, attribute: str) -> CycleGAN:
