@@ -102,9 +102,8 @@ def chart(curves: Sequence[tuple[Curve, str]], key: str, measure: Measure, axis:
             if value is None:
                 continue
             text = f"{curve.name}, {axis.ticks[place]}: {value.value:.{measure.digits}f}"
-            known = value.low is not None and value.high is not None
-            span = (y(value.low), y(value.high)) if known else (None, None)  # type: ignore[arg-type]
-            marks.append(Mark(round(where[place] + shift, 2), y(value.value), *span, text))
+            low_y, high_y = (None if end is None else y(end) for end in (value.low, value.high))
+            marks.append(Mark(round(where[place] + shift, 2), y(value.value), low_y, high_y, text))
         path = " ".join(f"{mark.x},{mark.y}" for mark in marks)
         lines.append(Line(curve.name, colour, path, "" if counts else _band(marks), tuple(marks)))
     names = tuple((_folded(tick), round(x, 2)) for tick, x in zip(axis.ticks, where, strict=True))

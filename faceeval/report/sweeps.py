@@ -159,7 +159,7 @@ def _tables(sweep: Sweep, colours: dict[str, str]) -> list[dict[str, Any]]:
     """Returns the lines of the table: one for each curve, under the measure."""
     found = []
     for key, measure in sweep.summary.measures.items():
-        rows = []
+        rows: list[dict[str, Any]] = []
         for curve in sweep.summary.curves:
             cells = [_cell(point.values.get(key), point.absent.get(key, ""), measure) for point in curve.points]
             rows.append({"name": curve.name, "colour": colours[curve.name], "cells": cells})
@@ -222,7 +222,8 @@ def _printed(sweep: Sweep) -> dict[str, Any] | None:
 
 def _faces(sweep: Sweep) -> list[dict[str, Any]]:
     """Returns the strips, those of one face together."""
-    grid, found = sweep.summary.grid, {}
+    grid = sweep.summary.grid
+    found: dict[str, dict[str, Any]] = {}
     methods = len({row.curve for row in grid.rows})
     for row, tiles in zip(grid.rows, sweep.tiles, strict=True):
         face = found.setdefault(row.name, {"name": row.name, "shown": row.shown, "strips": []})
