@@ -8,7 +8,7 @@ import sys
 import typer
 
 from faceeval import __version__
-from faceeval.cli import data, lists, metric, report, score, train
+from faceeval.cli import compare, data, lists, metric, report, score, train
 from faceeval.cli.console import show_error, stdout
 from faceeval.errors import FaceevalError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("train")(train.train)
+app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("list")(lists.list_names)
 app.add_typer(data.app, name="data")

@@ -12,7 +12,12 @@ from faceeval.cli.console import note, stdout
 from faceeval.errors import MissingFileError
 
 
-def _result_files(sources: list[Path]) -> list[Path]:
+def result_files(sources: list[Path]) -> list[Path]:
+    """Returns the result files named, and those in the folders named.
+
+    Raises:
+        MissingFileError: There is none.
+    """
     files: list[Path] = []
     for source in sources:
         files.extend(sorted(source.rglob("*.json")) if source.is_dir() else [source])
@@ -35,7 +40,7 @@ def report(
     from faceeval.results import Result
     from faceeval.results.sweeps import read_any
 
-    results = [read_any(path) for path in _result_files(sources)]
+    results = [read_any(path) for path in result_files(sources)]
     write_report(results, out)
     if markdown:
         runs = [entry for entry in results if isinstance(entry, Result)]

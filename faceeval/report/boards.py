@@ -121,7 +121,8 @@ def boards(results: Sequence[Result]) -> list[Board]:
     for result in results:
         groups.setdefault(tuple(conditions(result.summary).values()), []).append(result)
     made = []
-    for _, members in sorted(groups.items()):
+    # by data, size, attribute, benchmark and protocol; boards of one direction after those of both
+    for _, members in sorted(groups.items(), key=lambda group: (group[0][:5], -len(held(group[1][0])), group[0])):
         [*ways] = held(members[0])
         if len(ways) == 2:
             made.append(Board(compare_results(members)))

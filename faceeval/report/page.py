@@ -201,7 +201,8 @@ def _told_apart(board: Board, label: str) -> list[str]:
     beaten = found.beaten("counterfactual_error", label)
     others = [entry.label for entry in found.methods if entry.letter not in beaten and entry.label != label]
     if not others:
-        return ["The others are further away by more than chance."]
+        rest = "The others are" if len(found.methods) > 2 else f"{found.methods[1].label} is"
+        return [f"{rest} further away by more than chance."]
     named = ", ".join(others) if len(others) < 4 else f"{len(others)} of the others"
     return [f"These images do not tell it from {named}."]
 
