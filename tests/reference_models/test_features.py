@@ -329,7 +329,7 @@ def test_damaged_and_unsafe_files_are_refused(tmp_path: Path) -> None:
     contents = {
         "cut.pth": stream.getvalue()[:500],
         "cut.safetensors": b"\x00\x01\x02",
-        "trap.pth": pickle.dumps(Trap()),
+        "trap.pth": pickle.dumps(Trap(), protocol=2),
         "empty.pt": b"",
     }
     for name, content_of in contents.items():
