@@ -56,8 +56,7 @@ class Config:
         strides: Of the encoder's first three convolutions, which table 1 does not print; UNIT's. The decoder mirrors
             them. With three of stride 2 the decoder would make 352 pixels of 348.
         slope: Of the leaky ReLUs, not printed.
-        norm: After each convolution but the decoder's last; table 1 has none. See ``blocks.normalise``: instance norm
-            would take from the map what ``modify="all"`` adds to it.
+        norm: After each convolution but the decoder's last, see ``blocks.normalise``; table 1 has none.
         init: Spread of the generator's first weights (section 4.1: 0.02), see ``blocks.initialise``.
         delta: What an edit adds to the code (section 3.2: about 5), or ``"auto"``: half the range of the code's values
             after the warm-up, as section 3.2 explains the 5.

@@ -192,6 +192,16 @@ def test_every_pixel_of_the_picture_depends_on_the_strength():
         assert ((raw[1] - raw[0]).abs().amax(1) > 0).all()
 
 
+@pytest.mark.parametrize("modify", ["sparse", "all"])
+def test_small_networks_hear_the_strength_at_once(modify):
+    generator = maae.build(replace(maae.SMALL, modify=modify), 0)["generator"]
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        raw = [generator.paint(generator.shift(generator.encode(x), torch.tensor([s]))) for s in (-5.0, 0.0, 5.0)]
+    for made in (raw[0], raw[2]):
+        assert (made - raw[1]).abs().mean() > 0.1
+
+
 def test_small_networks_begin_by_returning_nearly_their_input():
     generator = maae.build(maae.SMALL, 0)["generator"]
     x = torch.rand(2, 3, 64, 64) * 2 - 1

@@ -18,6 +18,7 @@ from PIL import Image
 from tiny_teacher import TinyTeacher
 from torch.nn import functional
 
+from faceeval.data.aids import read_aids
 from faceeval.errors import CheckpointError, InputError, OutputError, UnknownNameError
 from reference_models import cyclegan, fai, load_method
 from reference_models.loop import Drawn, Loop, average_gradients, rate
@@ -94,7 +95,8 @@ def one_batch():
     images = torch.from_numpy(np.array(FACES.read(np.arange(24))))
     labels = FACES.attributes["Eyeglasses"]
     chosen = np.concatenate([np.flatnonzero(labels == value)[:2] for value in (0, 1)])
-    return Drawn(Draw(chosen, np.zeros(4, np.int64), 2), images[chosen], {})
+    aids = read_aids(("background",), FACES, chosen, ("Eyeglasses",))
+    return Drawn(Draw(chosen, np.zeros(4, np.int64), 2), images[chosen], aids)
 
 
 def weights_of(networks):
