@@ -170,11 +170,12 @@ def test_weights_first_read_while_editing_serve_a_later_training() -> None:
     assert images.grad is not None
 
 
-def test_bfloat16_is_close() -> None:
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_bfloat16_is_close(kind: torch.dtype) -> None:
     network, images = extractor("random"), noise(2, 3, 32, 32)
     exact = network.features(images, ["conv3_1"])["conv3_1"]
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = network.features(images, ["conv3_1"])["conv3_1"]
+        rounded = network.features(images.to(kind), ["conv3_1"])["conv3_1"]
     assert float((rounded.float() - exact).abs().mean() / exact.abs().mean()) < 0.02
 
 
