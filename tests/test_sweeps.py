@@ -176,10 +176,26 @@ def test_every_number_and_every_reason_is_on_the_page(chained):
     assert text.count("data:image/png") == 18
 
 
+def test_of_many_methods_most_numbers_and_faces_are_folded_away(chained):
+    curves = tuple(chained.summary.curves[0].model_copy(update={"name": f"m{number}"}) for number in range(12))
+    shown = enumerate(chained.summary.grid.rows)
+    rows = tuple(row.model_copy(update={"curve": f"m{number % 12}"}) for number, row in shown)
+    grid = chained.summary.grid.model_copy(update={"rows": rows})
+    many = replace(chained, summary=chained.summary.model_copy(update={"curves": curves, "grid": grid}))
+    text = render([], [many])
+    assert "The other numbers" in text
+    assert "The other numbers" not in render([], [chained])
+    assert text.count('<figure class="face">') == 2
+    assert all(f">m{number}<" in text for number in range(12))
+
+
 def test_the_first_sentence_says_what_was_found(chained, dialled, clocked):
     assert "after 2 edits in a row painter" in lead(chained)
     assert "From strength -2 to 2" in lead(dialled)
     assert lead(clocked).startswith("sleeper edits one face in")
+    twice = (clocked.curve("sleeper"), clocked.curve("sleeper").model_copy(update={"name": "snail"}))
+    both = replace(clocked, summary=clocked.summary.model_copy(update={"curves": twice}))
+    assert re.match(r"The quickest, sleeper, edits one face in [\d.]+ ms; the slowest, snail, in", lead(both))
     blind = replace(dialled, summary=dialled.summary.model_copy(update={"curves": dialled.summary.curves[1:]}))
     assert lead(blind).startswith("Only the editor that returns its input")
 

@@ -32,10 +32,10 @@ PROBABILITY = Measure(
 STRENGTH_MEASURES: dict[str, Measure] = {
     "attribute_probability": PROBABILITY,
     "attribute_probability_without": PROBABILITY.model_copy(
-        update={"label": "in faces without it", "meaning": "The same over faces whose label says they have it not."}
+        update={"label": "seen, faces without it", "meaning": "The same over faces whose label says they have it not."}
     ),
     "attribute_probability_with": PROBABILITY.model_copy(
-        update={"label": "in faces with it", "meaning": "The same over faces whose label says they have it."}
+        update={"label": "seen, faces with it", "meaning": "The same over faces whose label says they have it."}
     ),
     "identity_similarity": Measure(
         question="Same person?", label="similarity", unit="cosine", better="higher", digits=3,

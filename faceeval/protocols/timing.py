@@ -37,11 +37,11 @@ RESAMPLES = 1000
 
 TIMING_MEASURES: dict[str, Measure] = {
     "image_ms": Measure(
-        question="How fast?", label="an image", unit="ms", better="lower", digits=2, version=1,
+        question="How fast?", label="an image", unit="ms", better="lower", digits=3, version=1,
         meaning="Median wall time of a call of edit, by images in it; only comparable on one machine.",
     ),
     "image_ms_p95": Measure(
-        question="How fast?", label="an image, P95", unit="ms", better="lower", digits=2, version=1,
+        question="How fast?", label="an image, P95", unit="ms", better="lower", digits=3, version=1,
         meaning="The same that 95 of 100 calls keep below: how slow it is when it is slow.",
     ),
     "call_ms": Measure(

@@ -19,10 +19,11 @@ from faceeval.results import Value
 from faceeval.results.sweeps import Curve, Matrix, Measure, Sweep
 
 ARROWS = {"higher": "↑", "lower": "↓", "near 1": "→ 1", "neither": ""}
-COLOURS = 6  # that every page has
+COLOURS = 12  # that every page has
 END = "ci"  # colour of identity
 MOST_PIXELS = 96  # side of a face in a strip; larger ones are reduced
-MANY = 4  # methods beyond which fewer faces are shown
+MANY = 4  # methods beyond which fewer faces are shown, and most numbers are folded away
+NARROW = 6  # places up to which an interval stands beside its value
 GAP = 2  # pixels between the faces of a strip
 TITLES = {"chain": "Edits in a row", "strength": "Strength of an edit", "timing": "Time for an edit"}
 
@@ -48,6 +49,7 @@ def _section(number: int, sweep: Sweep, colours: dict[str, str]) -> dict[str, An
     faces = f"{data.negatives:,} faces without {_plain(summary.attributes[0])}, {data.positives:,} with it"
     coloured = [(curve, colours[curve.name]) for curve in summary.curves]
     counts = summary.protocol != "strength"
+    tables, many = _tables(sweep, colours), len(summary.curves) > MANY
     charts = [
         (measure, chart(coloured, key, measure, summary.axis, counts))
         for key, measure in summary.measures.items()
@@ -64,7 +66,9 @@ def _section(number: int, sweep: Sweep, colours: dict[str, str]) -> dict[str, An
         "legend": [(curve.name, colour) for curve, colour in coloured],
         "charts": [(measure, drawn) for measure, drawn in charts if drawn is not None],
         "axis": summary.axis,
-        "tables": _tables(sweep, colours),
+        "tables": tables[:1] if many else tables,
+        "folded": tables[1:] if many else [],
+        "narrow": len(summary.axis.ticks) <= NARROW,
         "wholes": _wholes(sweep),
         "matrices": [_matrix(matrix) for matrix in summary.matrices],
         "printed": _printed(sweep),
@@ -129,11 +133,10 @@ def _timing_lead(methods: Sequence[Curve], sweep: Sweep) -> str:
     alone = [(value.value, curve.name) for curve in methods if (value := _at(curve, 0, "image_ms")) is not None]
     if not alone:
         return ""
-    fastest = min(alone)
-    said = f"{fastest[1]} edits one face in {fastest[0]:.1f} ms"
+    (least, quickest), (most, slowest) = min(alone), max(alone)
+    said = f"{quickest} edits one face in {least:,.1f} ms"
     if len(alone) > 1:
-        slowest = max(alone)
-        said = f"The quickest is {said}; the slowest, {slowest[1]}, in {slowest[0]:,.1f} ms"
+        said = f"The quickest, {quickest}, edits one face in {least:,.1f} ms; the slowest, {slowest}, in {most:,.1f} ms"
     return f"{said} (median of {sweep.summary.settings.get('timed')} calls)."
 
 
