@@ -124,6 +124,7 @@ SMALL = Config(
     norm="group",
     d_width=12,
     d_stages=4,
+    d_norm=True,
     lambda_adv=0.5,
     lambda_cls=0.2,
     lambda_rec=5.0,
@@ -134,15 +135,32 @@ SMALL = Config(
     output="blend",
     upsampling="bilinear",
     # between what glasses want and what age wants, as one generator paints both
-    guidance=Guidance(guided=True, max_shift=4, lambda_features=2.0, lambda_same=1.6, same_scale=0.6, same_power=1.5),
+    guidance=Guidance(
+        guided=True,
+        max_shift=4,
+        lambda_features=2.0,
+        lambda_teacher=0.2,
+        lambda_same=1.6,
+        same_scale=0.6,
+        same_power=1.5,
+    ),
+    # no class of faces has a critic of its own, so without a head start nothing says at first what is missing
     training=Training(
-        steps=4500, batch_size=16, lr=4e-4, ema_decay=0.998, flip=True, precision="bf16", channels_last=True
+        steps=4500,
+        batch_size=16,
+        lr=4e-4,
+        lr_d=8e-4,
+        head_start=200,
+        ema_decay=0.998,
+        flip=True,
+        precision="bf16",
+        channels_last=True,
     ),
 )
 PRESETS: dict[str, Config] = {
     "paper": Config(),
     "small": SMALL,
-    "quick": override(SMALL, {"steps": 400, "ema_decay": 0.98}),
+    "quick": override(SMALL, {"steps": 400, "ema_decay": 0.98, "head_start": 100}),
 }
 
 
