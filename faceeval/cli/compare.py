@@ -66,7 +66,7 @@ class Scoring:
 def compare(
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RESULTS]...", help="Result files, or folders of them; none: score first."),
+        typer.Argument(metavar="RESULTS", help="Result files, or folders of them; none: score first."),
     ] = None,
     attr: Annotated[
         str | None, typer.Option("--attr", "-a", help="The attribute; may be left out where the results are of one.")
