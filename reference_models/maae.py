@@ -162,15 +162,24 @@ SMALL = Config(
     alpha_mask=4.0,
     output="blend",
     upsampling="bilinear",
-    guidance=Guidance(guided=True, max_shift=4, lambda_features=2.0, lambda_same=1.3),
+    guidance=Guidance(guided=True, max_shift=4, lambda_features=2.0, lambda_teacher=0.2, lambda_same=1.3),
+    # reconstruction, cycle and masks are all content with a shut blend, so the critics must know first what is missing
     training=Training(
-        steps=4000, batch_size=16, lr=4e-4, lr_d=8e-4, ema_decay=0.998, flip=True, precision="bf16", channels_last=True
+        steps=4000,
+        batch_size=16,
+        lr=4e-4,
+        lr_d=8e-4,
+        head_start=200,
+        ema_decay=0.998,
+        flip=True,
+        precision="bf16",
+        channels_last=True,
     ),
 )
 PRESETS: dict[str, Config] = {
     "paper": Config(),
     "small": SMALL,
-    "quick": override(SMALL, {"steps": 400, "ema_decay": 0.98}),
+    "quick": override(SMALL, {"steps": 400, "ema_decay": 0.98, "head_start": 100}),
 }
 
 CHOICES: dict[str, tuple[str, ...]] = {
