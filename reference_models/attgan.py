@@ -38,12 +38,14 @@ from reference_models.checkpoint import load_weights
 from reference_models.images import check_images, in_batches, to_uint8
 from reference_models.label_vectors import (
     Targets,
+    Told,
     check_strength,
     check_targets,
     column_of,
     own_labels,
     planes,
     target_labels,
+    tell,
     with_attribute,
 )
 from reference_models.loop import rate
@@ -88,6 +90,7 @@ class Config:
         test_int: Size of the edited attribute's label in an edit, on the same scale (released code: 2).
         targets: What the decoder is asked for in training, see ``label_vectors.target_labels``; the released code
             permutes the labels of the batch.
+        told: What the decoder is told, see ``label_vectors.tell``; the paper's is told the labels it should reach.
         init: Spread of the first weights of encoder and decoder, see ``blocks.initialise``; torch's own by default, as
             the paper does not say.
         d_init: The same of the discriminator.
@@ -120,6 +123,7 @@ class Config:
     train_int: float = 1.0
     test_int: float = 2.0
     targets: Targets = "permuted"
+    told: Told = "target"
     init: Spread = "default"
     d_init: Spread = "default"
     output: Output = "image"
@@ -145,6 +149,7 @@ SMALL = Config(
     n_d=0,
     test_int=1.0,
     targets="flipped",
+    told="difference",
     d_init=None,
     output="blend",
     refine=16,
@@ -191,7 +196,7 @@ class Generator(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.output, self.targets, self.scale = config.output, config.targets, config.train_int
+        self.output, self.targets, self.told, self.scale = config.output, config.targets, config.told, config.train_int
         self.shortcut, self.inject, self.refine = config.shortcut, config.inject, config.refine
         widths = doubling(config.width, config.layers, config.max_width)
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
@@ -219,18 +224,20 @@ class Generator(nn.Module):
             maps.append(x)
         return maps
 
-    def decode(self, maps: list[Tensor], labels: Tensor, source: Tensor) -> Tensor:
+    def decode(self, maps: list[Tensor], wanted: Tensor, own: Tensor, source: Tensor) -> Tensor:
         """Draws faces.
 
         Args:
             maps: As ``encode`` returns them.
-            labels: What the faces should have, (N, A): 0 absent, 1 present; the decoder sees them signed.
+            wanted: Labels the faces should have, (N, A): 0 absent, 1 present; the decoder's layers see them signed.
+            own: Labels they have, (N, A).
             source: What was encoded, (N, 3, S, S).
 
         Returns:
             (N, 3, S, S) in [-1, 1].
         """
-        signed = self.scale * (2.0 * labels - 1.0)
+        labels = tell(wanted, own, self.told)
+        signed = self.scale * (2.0 * labels - 1.0 if self.told == "target" else labels)
         x = torch.cat([maps[-1], planes(signed, maps[-1])], 1)
         for stage, layers in enumerate(self.decoder):
             x = layers(x)
@@ -242,9 +249,9 @@ class Generator(nn.Module):
             x = self.head(torch.cat([x, source.to(x.dtype)], 1))
         return compose(x, source, self.output)
 
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """Maps (N, 3, S, S) in [-1, 1] and labels (N, A) to faces of that shape that have them."""
-        return self.decode(self.encode(x), labels, x)
+    def forward(self, x: Tensor, wanted: Tensor, own: Tensor) -> Tensor:
+        """Maps (N, 3, S, S) in [-1, 1] with ``own`` labels (N, A) to faces of that shape that have the wanted ones."""
+        return self.decode(self.encode(x), wanted, own, x)
 
 
 class Discriminator(nn.Module):
@@ -312,7 +319,7 @@ def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
     generator = networks["generator"]
     assert isinstance(generator, Generator)
     targets, maps = target_labels(batch, generator.targets), generator.encode(batch.images)
-    edited = generator.decode(maps, targets, batch.images)
+    edited = generator.decode(maps, targets, batch.attributes, batch.images)
     return {"edited": edited, "targets": targets} | {f"map.{level}": entry for level, entry in enumerate(maps)}
 
 
@@ -340,18 +347,19 @@ def generator_loss(
     generator = networks["generator"]
     assert isinstance(generator, Generator)
     maps = [fakes[f"map.{level}"] for level in range(config.layers)]
+    same = generator.decode(maps, batch.attributes, batch.attributes, batch.images)
     source, classes = networks["discriminator"](fakes["edited"])
     return {
         "g_adversarial": config.lambda_adv * wgan_g(source),
         "g_class": config.lambda_att_g * attribute_loss(classes, fakes["targets"]),
-        "g_reconstruction": config.lambda_rec
-        * l1(generator.decode(maps, batch.attributes, batch.images), batch.images),
+        "g_reconstruction": config.lambda_rec * l1(same, batch.images),
     }
 
 
 def warmup_loss(networks: Networks, batch: Batch) -> Terms:
     """Makes the generator return its input where it is asked for what the face has."""
-    return {"g_warmup": l1(networks["generator"](batch.images, batch.attributes), batch.images)}
+    same = networks["generator"](batch.images, batch.attributes, batch.attributes)
+    return {"g_warmup": l1(same, batch.images)}
 
 
 def preview(networks: Networks, images: Tensor, labels: Tensor) -> Tensor:
@@ -359,7 +367,8 @@ def preview(networks: Networks, images: Tensor, labels: Tensor) -> Tensor:
     generator = networks["generator"]
     training = generator.training
     generator.eval()  # a look at some faces must not move the statistics of batch norm
-    edited: Tensor = generator(images, labels)
+    own = (networks["discriminator"](images)[1] > 0).float()
+    edited: Tensor = generator(images, labels, own)
     generator.train(training)
     return edited
 
@@ -442,8 +451,8 @@ class AttGAN:
             InputError: An attribute that was not trained, images of another size, or labels of another shape.
         """
         intensity = self.config.test_int / self.config.train_int
-        labels = self._own(images, attribute, aids)
-        return self._draw(images, with_attribute(labels, self.attributes, attribute, value, intensity))
+        own = self._own(images, attribute, aids)
+        return self._draw(images, with_attribute(own, self.attributes, attribute, value, intensity), own)
 
     def edit_strength(self, images: Tensor, attribute: str, strength: Tensor) -> Tensor:
         """Adds to one of the decoder's labels of each face, as the discriminator reads it.
@@ -460,9 +469,10 @@ class AttGAN:
         Raises:
             InputError: As ``edit_aided``, or a strength outside its range.
         """
-        labels = self._own(images, attribute, {})
-        labels[:, column_of(attribute, self.attributes)] += 0.5 * check_strength(strength, len(images), STRENGTHS)
-        return self._draw(images, labels)
+        own = self._own(images, attribute, {})
+        wanted = own.clone()
+        wanted[:, column_of(attribute, self.attributes)] += 0.5 * check_strength(strength, len(images), STRENGTHS)
+        return self._draw(images, wanted, own)
 
     def realness(self, images: Tensor, attribute: str, value: Tensor) -> Tensor:
         """Returns the source logit (N,) of each image; higher is more real, whatever the attribute."""
@@ -476,8 +486,8 @@ class AttGAN:
         check_images(images, self.config.image_size)
         return own_labels(self.networks["discriminator"], images, self.attributes, aids)
 
-    def _draw(self, images: Tensor, labels: Tensor) -> Tensor:
-        return to_uint8(in_batches(self.networks["generator"], images, labels))
+    def _draw(self, images: Tensor, wanted: Tensor, own: Tensor) -> Tensor:
+        return to_uint8(in_batches(self.networks["generator"], images, wanted, own))
 
 
 def as_method(networks: Networks, config: Config, attributes: tuple[str, ...]) -> AttGAN:

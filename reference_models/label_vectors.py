@@ -17,6 +17,7 @@ from reference_models.images import in_batches
 from reference_models.recipe import Batch
 
 Targets = Literal["permuted", "flipped"]
+Told = Literal["target", "difference"]
 # what no face has at once; who is given one loses the others (StarGAN, section 5.1; AttGAN's released code)
 EXCLUSIVE: tuple[frozenset[str], ...] = (
     frozenset({"Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"}),
@@ -54,6 +55,22 @@ def check_targets(kind: str, guided: bool) -> None:
     if guided and kind != "flipped":
         todo = "train with --set targets=flipped, or without a teacher: --set guided=false"
         raise InputError("targets 'flipped', as a teacher asks for the one attribute that changes", repr(kind), todo)
+
+
+def tell(wanted: Tensor, own: Tensor, told: Told) -> Tensor:
+    """Chooses what a generator is told of its task.
+
+    Args:
+        wanted: Labels the faces should have, (N, A).
+        own: Labels they have, (N, A).
+        told: ``"target"``: the wanted labels, as in the papers, so that it must see for itself what is to change.
+            ``"difference"``: what is to change, 1 to give, -1 to take, 0 to leave alone (Lin et al., "RelGAN", ICCV
+            2019; Liu et al., "STGAN", CVPR 2019).
+
+    Returns:
+        (N, A).
+    """
+    return wanted if told == "target" else wanted - own
 
 
 def planes(labels: Tensor, like: Tensor) -> Tensor:

@@ -38,12 +38,14 @@ from reference_models.checkpoint import load_weights
 from reference_models.images import check_images, in_batches, to_uint8
 from reference_models.label_vectors import (
     Targets,
+    Told,
     check_strength,
     check_targets,
     column_of,
     own_labels,
     planes,
     target_labels,
+    tell,
     with_attribute,
 )
 from reference_models.loop import rate
@@ -84,6 +86,7 @@ class Config:
         lr_every: Steps between changes of the step size (released code: 1000).
         targets: What the generator is asked for in training, see ``label_vectors.target_labels``; the released code
             permutes the labels of the batch.
+        told: What the generator is told, see ``label_vectors.tell``; the paper's is told the labels it should reach.
         init: Spread of the generator's first weights, see ``blocks.initialise``; the released code takes torch's own.
         d_init: The same of the discriminator.
         output: Form of the generator's picture, see ``blocks.compose``; the paper's is the image itself.
@@ -108,6 +111,7 @@ class Config:
     n_critic: int = 5
     lr_every: int = 1000
     targets: Targets = "permuted"
+    told: Told = "target"
     init: Spread = "default"
     d_init: Spread = "default"
     output: Output = "image"
@@ -131,6 +135,7 @@ SMALL = Config(
     n_critic=1,
     lr_every=1,
     targets="flipped",
+    told="difference",
     d_init=None,
     output="blend",
     upsampling="bilinear",
@@ -178,7 +183,7 @@ class Generator(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         width, norm = config.width, config.norm
-        self.output, self.targets = config.output, config.targets
+        self.output, self.targets, self.told = config.output, config.targets, config.told
         self.layers = nn.Sequential(
             *_normed(width, norm, nn.Conv2d(3 + config.c_dim, width, 7, 1, 3, bias=False)),
             *_normed(2 * width, norm, nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False)),
@@ -189,9 +194,19 @@ class Generator(nn.Module):
             nn.Conv2d(width, OUTPUT_CHANNELS[config.output], 7, 1, 3, bias=config.output != "image"),
         )
 
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """Maps (N, 3, S, S) in [-1, 1] and labels (N, A) to faces of that shape that have them; S a multiple of 4."""
-        return compose(self.layers(torch.cat([x, planes(labels, x)], 1)), x, self.output)
+    def forward(self, x: Tensor, wanted: Tensor, own: Tensor) -> Tensor:
+        """Draws faces with other labels.
+
+        Args:
+            x: (N, 3, S, S) in [-1, 1]; S is a multiple of 4.
+            wanted: Labels the faces should have, (N, A): 0 absent, 1 present.
+            own: Labels they have, (N, A).
+
+        Returns:
+            (N, 3, S, S) in [-1, 1].
+        """
+        labels = planes(tell(wanted, own, self.told), x)
+        return compose(self.layers(torch.cat([x, labels], 1)), x, self.output)
 
 
 def _normed(channels: int, norm: Norm, *convolution: nn.Module) -> tuple[nn.Module, ...]:
@@ -257,7 +272,7 @@ def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
     generator = networks["generator"]
     assert isinstance(generator, Generator)
     targets = target_labels(batch, generator.targets)
-    return {"edited": generator(batch.images, targets), "targets": targets}
+    return {"edited": generator(batch.images, targets, batch.attributes), "targets": targets}
 
 
 def discriminator_loss(
@@ -281,7 +296,7 @@ def generator_loss(
     networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
 ) -> Terms:
     """Equation 6: adversarial, labels as asked for, and back again with the labels the faces had."""
-    returned = networks["generator"](fakes["edited"], batch.attributes)
+    returned = networks["generator"](fakes["edited"], batch.attributes, fakes["targets"])
     source, classes = networks["discriminator"](fakes["edited"])
     return {
         "g_adversarial": config.lambda_adv * wgan_g(source),
@@ -292,12 +307,14 @@ def generator_loss(
 
 def warmup_loss(networks: Networks, batch: Batch) -> Terms:
     """Makes the generator return its input where it is asked for what the face has."""
-    return {"g_warmup": l1(networks["generator"](batch.images, batch.attributes), batch.images)}
+    same = networks["generator"](batch.images, batch.attributes, batch.attributes)
+    return {"g_warmup": l1(same, batch.images)}
 
 
 def preview(networks: Networks, images: Tensor, labels: Tensor) -> Tensor:
     """Returns edits of (N, 3, S, S) in [-1, 1] for the sample grids, with the wanted labels (N, A)."""
-    edited: Tensor = networks["generator"](images, labels)
+    own = (networks["discriminator"](images)[1] > 0).float()
+    edited: Tensor = networks["generator"](images, labels, own)
     return edited
 
 
@@ -376,7 +393,8 @@ class StarGAN:
         Raises:
             InputError: An attribute that was not trained, images of another size, or labels of another shape.
         """
-        return self._draw(images, with_attribute(self._own(images, attribute, aids), self.attributes, attribute, value))
+        own = self._own(images, attribute, aids)
+        return self._draw(images, with_attribute(own, self.attributes, attribute, value), own)
 
     def edit_strength(self, images: Tensor, attribute: str, strength: Tensor) -> Tensor:
         """Adds to one label of each face, as the discriminator reads it.
@@ -392,9 +410,10 @@ class StarGAN:
         Raises:
             InputError: As ``edit_aided``, or a strength outside its range.
         """
-        labels = self._own(images, attribute, {})
-        labels[:, column_of(attribute, self.attributes)] += check_strength(strength, len(images), STRENGTHS)
-        return self._draw(images, labels)
+        own = self._own(images, attribute, {})
+        wanted = own.clone()
+        wanted[:, column_of(attribute, self.attributes)] += check_strength(strength, len(images), STRENGTHS)
+        return self._draw(images, wanted, own)
 
     def realness(self, images: Tensor, attribute: str, value: Tensor) -> Tensor:
         """Returns the mean source logit (N,) of each image; higher is more real, whatever the attribute."""
@@ -408,8 +427,8 @@ class StarGAN:
         check_images(images, self.config.image_size)
         return own_labels(self.networks["discriminator"], images, self.attributes, aids)
 
-    def _draw(self, images: Tensor, labels: Tensor) -> Tensor:
-        return to_uint8(in_batches(self.networks["generator"], images, labels))
+    def _draw(self, images: Tensor, wanted: Tensor, own: Tensor) -> Tensor:
+        return to_uint8(in_batches(self.networks["generator"], images, wanted, own))
 
 
 def as_method(networks: Networks, config: Config, attributes: tuple[str, ...]) -> StarGAN:

@@ -71,7 +71,7 @@ def test_paper_layers_have_the_shapes_of_their_tables(count):
         generator, discriminator = attgan.Generator(attgan.Config()), attgan.Discriminator(attgan.Config())
         x, labels = torch.empty(count, 3, 128, 128), torch.empty(count, 13)
         maps = generator.encode(x)
-        assert generator.decode(maps, labels, x).shape == x.shape
+        assert generator.decode(maps, labels, labels, x).shape == x.shape
         source, classes = discriminator(x)
         drawn, inputs = [], [1024 + 13, 1024 + 512 + 13, 512, 256, 128]
         for layers, channels, side in zip(generator.decoder, inputs, [4, 8, 16, 32, 64], strict=True):
@@ -108,7 +108,7 @@ def test_pictures_are_finite_and_within_range(config, count):
     networks = attgan.build(config, 0)
     batch = make_batch(64, count)
     with torch.no_grad():
-        edited = networks["generator"](batch.images, batch.attributes)
+        edited = networks["generator"](batch.images, batch.targets, batch.attributes)
         source, classes = networks["discriminator"](batch.images)
     assert edited.shape == batch.images.shape
     assert edited.dtype == torch.float32
@@ -124,29 +124,32 @@ def test_the_decoder_sees_the_code_and_as_many_maps_as_there_are_shortcuts(short
     batch = make_batch()
     with torch.no_grad():
         maps = generator.encode(batch.images)
-        plain = generator.decode(maps, batch.attributes, batch.images)
+        plain = generator.decode(maps, batch.targets, batch.attributes, batch.images)
         for level, entry in enumerate(maps):
             other = [*maps[:level], torch.randn_like(entry), *maps[level + 1 :]]
             seen = level >= len(maps) - 1 - shortcut
-            assert torch.equal(generator.decode(other, batch.attributes, batch.images), plain) is not seen
+            assert (
+                torch.equal(generator.decode(other, batch.targets, batch.attributes, batch.images), plain) is not seen
+            )
 
 
-def test_the_decoder_s_labels_are_signed():
-    generator = attgan.build(replace(MICRO, inject=0), 0)["generator"].eval()
-    batch, seen = make_batch(), []
-    generator.decoder[0].register_forward_pre_hook(lambda module, args: seen.append(args[0][:, -3:]))
-    labels = torch.tensor([[0.0, 1.0, 0.5]]).expand(4, 3)
+@pytest.mark.parametrize(("told", "seen"), [("target", [-1, 1, 0]), ("difference", [-1, 0, 0.5])])
+def test_the_decoder_s_labels_are_signed(told, seen):
+    generator = attgan.build(replace(MICRO, inject=0, told=told), 0)["generator"].eval()
+    batch, inputs = make_batch(), []
+    generator.decoder[0].register_forward_pre_hook(lambda module, args: inputs.append(args[0][:, -3:]))
+    wanted, own = (torch.tensor([labels]).expand(4, 3) for labels in ([0.0, 1.0, 0.5], [1.0, 1.0, 0.0]))
     with torch.no_grad():
-        generator(batch.images, labels)
-    assert seen[0].shape == (4, 3, 2, 2)
-    assert seen[0].amax((0, 2, 3)).tolist() == seen[0].amin((0, 2, 3)).tolist() == [-1, 1, 0]
+        generator(batch.images, wanted, own)
+    assert inputs[0].shape == (4, 3, 2, 2)
+    assert inputs[0].amax((0, 2, 3)).tolist() == inputs[0].amin((0, 2, 3)).tolist() == seen
 
 
 def test_small_pictures_start_close_to_their_input():
     batch = make_batch(64)
     config = attgan.for_attribute(attgan.PRESETS["small"], NAMES)
     with torch.no_grad():
-        made = attgan.build(config, 0)["generator"](batch.images, batch.targets)
+        made = attgan.build(config, 0)["generator"](batch.images, batch.targets, batch.attributes)
     assert (made - batch.images).abs().mean() < 0.05
 
 
@@ -209,8 +212,8 @@ class Echo(nn.Module):
         self.encoded += 1
         return [x]
 
-    def decode(self, maps, labels, source):
-        return maps[-1] + labels[:, 0, None, None, None]
+    def decode(self, maps, wanted, own, source):
+        return maps[-1] + wanted[:, 0, None, None, None]
 
 
 class Reader(nn.Module):
@@ -280,7 +283,8 @@ def test_paper_training_is_that_of_the_released_code():
     assert (config.targets, config.output, config.norm, config.refine) == ("permuted", "image", "batch", 0)
     assert config.test_int == 2 * config.train_int
     assert not config.guidance.guided
-    assert attgan.PRESETS["small"].targets == "flipped"
+    assert config.told == "target"
+    assert (attgan.PRESETS["small"].targets, attgan.PRESETS["small"].told) == ("flipped", "difference")
 
 
 def test_four_images_can_be_learnt_by_heart():
@@ -289,7 +293,7 @@ def test_four_images_can_be_learnt_by_heart():
     generator, labels = attgan.build(TINY_ATTGAN, 0)["generator"], torch.eye(4, 13)
     optimiser, values = torch.optim.Adam(generator.parameters(), 1e-3, betas=(0.5, 0.999)), []
     for _ in range(60):
-        loss = (generator(images, labels) - images).abs().mean()
+        loss = (generator(images, labels, labels) - images).abs().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -301,10 +305,10 @@ def test_four_images_can_be_learnt_by_heart():
 
 
 class Painter(nn.Module):
-    """Paints the labels it is given: each channel has the value of one, 0 dark and 1 light grey."""
+    """Paints the labels it is asked for: each channel has the value of one, 0 dark and 1 light grey."""
 
-    def forward(self, x, labels):
-        return ((labels - 0.5) / 2)[:, :, None, None].expand_as(x)
+    def forward(self, x, wanted, own):
+        return ((wanted - 0.5) / 2)[:, :, None, None].expand_as(x)
 
 
 class Knower(nn.Module):

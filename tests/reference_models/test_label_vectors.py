@@ -12,6 +12,7 @@ from reference_models.label_vectors import (
     own_labels,
     planes,
     target_labels,
+    tell,
     with_attribute,
 )
 from reference_models.recipe import Batch
@@ -57,6 +58,12 @@ def test_targets_that_a_teacher_would_misread_are_refused():
         check_targets("permuted", guided=True)
     with pytest.raises(InputError, match="'shuffled'"):
         check_targets("shuffled", guided=False)
+
+
+def test_a_generator_is_told_the_labels_or_what_is_to_change():
+    wanted, own = torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([[0.0, 1.0, 1.0]])
+    assert tell(wanted, own, "target").tolist() == [[1, 0, 1]]
+    assert tell(wanted, own, "difference").tolist() == [[1, -1, 0]]
 
 
 def test_planes_hold_each_label_all_over_a_map():

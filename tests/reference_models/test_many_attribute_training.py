@@ -30,6 +30,7 @@ VALUES = torch.tensor([0.0, 1, 1])
 # the paper's own way, with all that is drawn by chance
 LITERAL = {
     "targets": "permuted",
+    "told": "target",
     "sampling": "uniform",
     "guided": False,
     "lambda_same": 0.0,

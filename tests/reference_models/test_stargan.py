@@ -65,7 +65,7 @@ def test_paper_layers_have_the_shapes_of_their_tables(count):
                 shapes.append(tuple(x.shape))
         source, classes = discriminator(torch.empty(count, 3, 128, 128))
         features = discriminator.trunk(torch.empty(count, 3, 128, 128))
-        edited = generator(torch.empty(count, 3, 128, 128), torch.empty(count, 5))
+        edited = generator(torch.empty(count, 3, 128, 128), torch.empty(count, 5), torch.empty(count, 5))
     down = [(64, 128), (128, 64), (256, 32)]
     table = [*down, *[(256, 32)] * 6, (128, 64), (64, 128), (3, 128)]
     assert shapes == [(count, channels, side, side) for channels, side in table]
@@ -98,7 +98,7 @@ def test_pictures_are_finite_and_within_range(config, count):
     networks = stargan.build(config, 0)
     batch = make_batch(count=count, c_dim=config.c_dim)
     with torch.no_grad():
-        edited = networks["generator"](batch.images, batch.attributes)
+        edited = networks["generator"](batch.images, batch.targets, batch.attributes)
         source, classes = networks["discriminator"](batch.images)
     assert edited.shape == batch.images.shape
     assert edited.dtype == torch.float32
@@ -118,7 +118,8 @@ def test_without_zero_padding_instance_norm_takes_the_labels_out_again():
                 module.padding_mode = "reflect"
                 module._reversed_padding_repeated_twice = [module.padding[0]] * 4
         with torch.no_grad():
-            return [generator(batch.images.double(), labels.double()) for labels in (batch.attributes, batch.targets)]
+            images, own = batch.images.double(), batch.attributes.double()
+            return [generator(images, wanted.double(), own) for wanted in (batch.attributes, batch.targets)]
 
     # bilinear enlarging, as transposed convolutions cannot be padded with a mirror image
     config = replace(TINY_STARGAN, upsampling="bilinear")
@@ -127,6 +128,17 @@ def test_without_zero_padding_instance_norm_takes_the_labels_out_again():
     assert (heard[0] - heard[1]).abs().max() > 1e-3
     assert (deaf[0] - deaf[1]).abs().max() < 1e-6
     assert (grouped[0] - grouped[1]).abs().max() > 1e-3
+
+
+def test_a_generator_that_is_told_the_difference_hears_nothing_else():
+    batch = make_batch(16)
+    own, wanted = batch.attributes, batch.targets
+    target, difference = (stargan.build(replace(MICRO, told=told), 0)["generator"] for told in ("target", "difference"))
+    with torch.no_grad():
+        assert torch.equal(target(batch.images, wanted, own), target(batch.images, wanted, wanted))
+        same = [difference(batch.images, labels, labels) for labels in (own, wanted)]
+        assert torch.equal(same[0], same[1])
+        assert not torch.equal(difference(batch.images, wanted, own), same[0])
 
 
 def test_first_weights_are_torch_s_own():
@@ -144,7 +156,7 @@ def test_first_weights_are_torch_s_own():
 def test_small_pictures_start_close_to_their_input():
     batch = make_batch()
     with torch.no_grad():
-        made = stargan.build(stargan.PRESETS["small"], 0)["generator"](batch.images, batch.targets)
+        made = stargan.build(stargan.PRESETS["small"], 0)["generator"](batch.images, batch.targets, batch.attributes)
     assert (made - batch.images).abs().mean() < 0.05
 
 
@@ -189,12 +201,12 @@ def test_class_losses_are_summed_over_attributes_and_averaged_over_images():
 
 
 class Echo(nn.Module):
-    """Returns the image moved by the first label."""
+    """Returns the image moved by the first wanted label and a little by the second own one."""
 
     output, targets = "image", "flipped"
 
-    def forward(self, x, labels):
-        return x + labels[:, 0, None, None, None]
+    def forward(self, x, wanted, own):
+        return x + wanted[:, 0, None, None, None] + 0.1 * own[:, 1, None, None, None]
 
 
 class Reader(nn.Module):
@@ -211,12 +223,12 @@ def test_terms_compare_what_the_equations_compare(monkeypatch):
     networks = {"generator": Echo(), "discriminator": Reader()}
     fakes = stargan.translate(networks, batch)
     torch.testing.assert_close(fakes["targets"], batch.targets)
-    moved = batch.targets[:, 0]
+    moved = batch.targets[:, 0] + 0.1 * batch.attributes[:, 1]
+    back = batch.attributes[:, 0] + 0.1 * batch.targets[:, 1]  # asked for what it had, told what it was given
     means = batch.images.mean((1, 2, 3))
     terms = stargan.generator_loss(networks, batch, fakes, stargan.Config(), {})
     assert terms["g_adversarial"].item() == pytest.approx(-(means + moved).mean().item(), abs=1e-5)
-    # the picture is moved by both labels, of which the face is one away
-    assert terms["g_cycle"].item() == pytest.approx(10 * (moved + batch.attributes[:, 0]).mean().item(), abs=1e-4)
+    assert terms["g_cycle"].item() == pytest.approx(10 * (moved + back).mean().item(), abs=1e-4)
     wanted = stargan.class_loss((means + moved)[:, None].expand(-1, 5), batch.targets)
     assert terms["g_class"].item() == pytest.approx(wanted.item(), abs=1e-5)
     terms = stargan.discriminator_loss(networks, batch, fakes, stargan.Config(), {})
@@ -261,7 +273,8 @@ def test_paper_training_is_that_of_the_released_code():
     assert (config.lambda_cls, config.lambda_cls_real, config.lambda_rec, config.lambda_gp) == (1, 1, 10, 10)
     assert (config.targets, config.output, config.norm) == ("permuted", "image", "instance")
     assert not config.guidance.guided
-    assert stargan.PRESETS["small"].targets == "flipped"
+    assert config.told == "target"
+    assert (stargan.PRESETS["small"].targets, stargan.PRESETS["small"].told) == ("flipped", "difference")
 
 
 def test_four_images_can_be_learnt_by_heart():
@@ -270,7 +283,7 @@ def test_four_images_can_be_learnt_by_heart():
     generator, labels = stargan.build(TINY_STARGAN, 0)["generator"], torch.eye(4, 5)
     optimiser, values = torch.optim.Adam(generator.parameters(), 1e-3, betas=(0.5, 0.999)), []
     for _ in range(40):
-        loss = (generator(images, labels) - images).abs().mean()
+        loss = (generator(images, labels, labels) - images).abs().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -282,10 +295,10 @@ def test_four_images_can_be_learnt_by_heart():
 
 
 class Painter(nn.Module):
-    """Paints the labels it is given: each channel has the value of one, 0 black and 1 light grey."""
+    """Paints the labels it is asked for: each channel has the value of one, 0 black and 1 grey."""
 
-    def forward(self, x, labels):
-        return (labels - 1.0)[:, :, None, None].expand_as(x)
+    def forward(self, x, wanted, own):
+        return (wanted - 1.0)[:, :, None, None].expand_as(x)
 
 
 class Knower(nn.Module):
@@ -362,5 +375,5 @@ def test_what_the_method_cannot_do_is_refused(editor):
 
 def test_sample_grids_show_the_wanted_labels():
     labels = torch.tensor([[0.0, 1.0, 0.5]])
-    made = stargan.preview({"generator": Painter()}, torch.zeros(1, 3, 4, 4), labels)
+    made = stargan.preview({"generator": Painter(), "discriminator": Knower()}, torch.zeros(1, 3, 4, 4), labels)
     assert made[0, :, 0, 0].tolist() == [-1.0, 0.0, -0.5]
