@@ -12,16 +12,22 @@ from faceeval.errors import MissingFileError, unknown_name
 
 METHODS: dict[str, str] = {
     "attgan": "reference_models.attgan:AttGAN",
+    "cnia": "reference_models.cnia:CNIA",
     "cyclegan": "reference_models.cyclegan:CycleGAN",
     "diat": "reference_models.diat:DIAT",
     "fai": "reference_models.fai:FAI",
     "identity": "reference_models.identity:Identity",
+    "inpainting": "reference_models.inpainting:Inpainting",
     "maae": "reference_models.maae:MAAE",
     "residual_gan": "reference_models.residual_gan:ResidualGAN",
     "stargan": "reference_models.stargan:StarGAN",
     "unit": "reference_models.unit:UNIT",
 }
-UNTRAINED = ("identity",)  # have nothing to train
+# methods that have nothing to train, and what can be done instead
+UNTRAINED: dict[str, str] = {
+    "cnia": "it optimises each image; collect guides for it: python tools/collect_guides.py --help",
+    "identity": "it has no weights; score it as it is",
+}
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -81,6 +87,6 @@ def load_method(
         raise MissingFileError(
             f"weights of {name} for {attribute}, trained on {data} at {size} pixels",
             f"shipped are: {', '.join(shipped) or 'none'}",
-            f"train them: faceeval train --method {name} --attr {attribute} --data {data}",
+            UNTRAINED.get(name, f"train them: faceeval train --method {name} --attr {attribute} --data {data}"),
         )
     return kind.from_file(shipped[attribute], attribute=attribute, size=size)

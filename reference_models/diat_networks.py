@@ -7,11 +7,8 @@ neither norms nor activations; those of Johnson et al., "Perceptual Losses", ECC
 
 from __future__ import annotations
 
-import functools
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from reference_models.blocks import (
     OUTPUT_CHANNELS,
@@ -19,6 +16,7 @@ from reference_models.blocks import (
     Output,
     ResidualBlock,
     Upsampling,
+    blur,
     compose,
     leaky,
     normalise,
@@ -165,26 +163,6 @@ class GlobalEnhancer(nn.Module):
         """Returns an enhanced picture of what T made, (N, 3, S, S) in [-1, 1]; the source is not looked at."""
         sharpened: Tensor = self.network(blur(made, self.sigma))
         return sharpened
-
-
-def blur(images: Tensor, sigma: float) -> Tensor:
-    """Blurs with a Gaussian, cut off at three standard deviations, the border mirrored.
-
-    Args:
-        images: (N, C, H, W), sides larger than three sigma.
-        sigma: Standard deviation in pixels, above zero; 1.8 (section 5.1) makes a kernel of 11x11.
-
-    Returns:
-        Same shape, float32 whatever networks around compute in.
-    """
-    radius = round(3 * sigma)
-    weights = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
-    weights = weights / weights.sum()
-    blurred, sides = functional.pad(images.float(), (radius,) * 4, mode="reflect"), images.shape[2:]
-    for axis, side in zip((2, 3), sides, strict=True):
-        parts = (weight * blurred.narrow(axis, place, side) for place, weight in enumerate(weights.tolist()))
-        blurred = functools.reduce(torch.add, parts)
-    return blurred
 
 
 def finished(network: nn.Module, *inputs: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from accelerate import Accelerator
 
 from faceeval.data.aids import read_aids
 from faceeval.data.faces import FaceSet
-from faceeval.errors import InputError, unknown_name
+from faceeval.errors import InputError, UnknownNameError, unknown_name
 from reference_models import METHODS, UNTRAINED
 from reference_models.checkpoint import append_line, save_weights
 from reference_models.guidance import Teacher, guided
@@ -44,6 +44,10 @@ def module_of(method: str) -> ModuleType:
     """
     trainable = [name for name in METHODS if name not in UNTRAINED]
     if method not in trainable:
+        if method in UNTRAINED:
+            raise UnknownNameError(
+                "the name of a method to train", f"{method!r}, which is not trained", UNTRAINED[method]
+            )
         raise unknown_name("method to train", method, trainable)
     return importlib.import_module(METHODS[method].partition(":")[0])
 

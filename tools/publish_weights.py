@@ -17,7 +17,7 @@ from pathlib import Path
 
 from faceeval.cli.train import parse_overrides
 from faceeval.results import Result, read, result_path
-from reference_models import WEIGHTS
+from reference_models import UNTRAINED, WEIGHTS, load_method
 from reference_models.checkpoint import annotate
 from reference_models.recipe import override
 from reference_models.training import configure
@@ -42,7 +42,8 @@ def score(method: str, attribute: str, folder: Path, *more: str) -> Result:
     """Scores shipped weights by the command a user would type, and returns the result."""
     command = [sys.executable, "-m", "faceeval", "score", "--method", method, "--attr", attribute, "--out", str(folder)]
     subprocess.run([*command, *more], check=True)
-    return read(result_path(folder, "procfaces", 64, attribute, method))
+    # a method may be reported under another name than it is asked for by
+    return read(result_path(folder, "procfaces", 64, attribute, load_method(method, attribute=attribute).card.name))
 
 
 def scores_of(result: Result) -> dict[str, object]:
@@ -100,7 +101,9 @@ def main() -> None:
             command = f"faceeval score --method {card['method']} --attr {attribute}"
             scores[attribute] = {"command": command, **scores_of(full)}
             scores_of_few[attribute] = {"command": f"{command} -n {FEW}", **scores_of(few)}
-        command = plain_command(card["notes"]["command"], card["method"], card["notes"]["preset"])
+        command = card["notes"]["command"]
+        if card["method"] not in UNTRAINED:
+            command = plain_command(command, card["method"], card["notes"]["preset"])
         annotate(shipped, command=command, scores=scores, scores_of_few=scores_of_few)
 
 

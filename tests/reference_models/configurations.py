@@ -75,6 +75,18 @@ MICRO_CHANGES = {
         "lambda_gp": 0.0,
         "max_shift": 0,
     },
+    "inpainting": {
+        "image_size": 16,
+        "network_size": 16,
+        "width": 4,
+        "max_width": 8,
+        "z_dim": 6,
+        "d_width": 4,
+        "d_max_width": 8,
+        "completion_steps": 2,
+        "starts": 4,
+        "widen": 1,
+    },
     # as unit; the moves of what the teacher sees are drawn too
     "maae": {
         "image_size": 16,

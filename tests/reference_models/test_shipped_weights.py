@@ -14,7 +14,7 @@ from faceeval.data.procfaces.standard import load
 from faceeval.judges import load_judge
 from faceeval.results import Result
 from faceeval.score import load_panel, score
-from reference_models import WEIGHTS, load_method
+from reference_models import UNTRAINED, WEIGHTS, load_method
 
 SHIPPED = sorted(WEIGHTS.glob("procfaces-64/*.safetensors"))
 EDITS = [
@@ -63,9 +63,13 @@ def test_weights_are_shipped_for_the_command_of_the_readme() -> None:
 @pytest.mark.parametrize("weights", SHIPPED, ids=lambda path: path.stem)
 def test_the_card_names_what_made_the_weights(weights: Path) -> None:
     notes = card_of(weights)["notes"]
-    assert notes["command"].startswith("faceeval train")
-    assert notes["minutes"] <= 40
-    assert {"steps", "seed", "scores", "scores_of_few"} <= set(notes)
+    if card_of(weights)["method"] in UNTRAINED:
+        assert notes["command"].startswith("python tools/")
+    else:
+        assert notes["command"].startswith("faceeval train")
+        assert notes["minutes"] <= 40
+        assert {"steps", "seed"} <= set(notes)
+    assert {"scores", "scores_of_few"} <= set(notes)
     # scores by another judge would not be those of this version
     assert set(notes["scores"]) == set(notes["scores_of_few"]) == set(card_of(weights)["attributes"])
     for scores in notes["scores"].values():
@@ -90,6 +94,7 @@ def test_an_editor_flips_more_than_identity_and_keeps_the_person(
 ) -> None:
     result = result_of(weights, attribute, scored)
     method, identity = values_of(result, "method"), values_of(result, "identity")
-    assert method["flip_accuracy"] > identity["flip_accuracy"] + 0.2
+    least = 0.0 if card_of(weights)["method"] in UNTRAINED else 0.2
+    assert method["flip_accuracy"] > identity["flip_accuracy"] + least
     assert method["identity_similarity"] > 0.3
     assert method["background_error"] < 10.0

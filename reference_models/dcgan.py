@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""DCGAN: Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional GANs", ICLR 2016.
+
+The networks that semantic inpainting draws with: 5x5 kernels, batch norm, 64 pixels, as its re-implementation has them.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from reference_models.blocks import Upsampling, leaky, upsample
+
+
+def widths_of(first: int, most: int, side: int) -> list[int]:
+    """Channels of the maps of a network for pictures of ``side`` pixels, from side / 2 down to 4.
+
+    Example:
+        >>> widths_of(64, 512, 64)
+        [64, 128, 256, 512]
+    """
+    return [min(first * 2**level, most) for level in range(side.bit_length() - 3)]
+
+
+class Generator(nn.Module):
+    """A linear layer to a 4x4 map, then layers that double its side; batch norm and ReLU after all but the last.
+
+    Args:
+        z_dim: Numbers a picture is drawn from.
+        width: Channels of the map of half the picture's side; each coarser one has twice as many.
+        max_width: Most channels.
+        side: Of the pictures, a power of two.
+        upsampling: Transposed 5x5 convolutions, or interpolation and 3x3 ones.
+    """
+
+    def __init__(self, z_dim: int, width: int, max_width: int, side: int, upsampling: Upsampling) -> None:
+        super().__init__()
+        widths = widths_of(width, max_width, side)[::-1]
+        self.z_dim = z_dim
+        self.project = nn.Linear(z_dim, widths[0] * 16)
+        layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
+        for before, after in pairwise(widths):
+            layers += [*_enlarge(before, after, upsampling), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*layers, *_enlarge(widths[-1], 3, upsampling))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Maps z (N, z_dim) in [-1, 1] to pictures (N, 3, S, S) in [-1, 1]."""
+        return torch.tanh(self.layers(self.project(z).unflatten(1, (-1, 4, 4))).float())
+
+
+def _enlarge(before: int, after: int, kind: Upsampling) -> tuple[nn.Module, ...]:
+    """Layers that double height and width."""
+    if kind == "transposed":
+        return (nn.ConvTranspose2d(before, after, 5, 2, 2, output_padding=1),)
+    return upsample(before, after, 3, kind)
+
+
+class Discriminator(nn.Module):
+    """5x5 convolutions that halve the side down to 4, batch norm in all but the first, and a linear layer.
+
+    Args:
+        width: Channels of the first map; each coarser one has twice as many.
+        max_width: Most channels.
+        side: Of the pictures, a power of two.
+    """
+
+    def __init__(self, width: int, max_width: int, side: int) -> None:
+        super().__init__()
+        widths = widths_of(width, max_width, side)
+        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 5, 2, 2), leaky()]
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, 5, 2, 2), nn.BatchNorm2d(after), leaky()]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * 16, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, 3, S, S) in [-1, 1] to logits (N,)."""
+        logits: Tensor = self.layers(x)[:, 0]
+        return logits
