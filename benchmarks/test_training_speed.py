@@ -106,6 +106,6 @@ def test_the_loop_costs_next_to_nothing(name, capsys):
     mine, theirs = np.min(rounds, axis=0)
     ratio = mine / theirs
     with capsys.disabled():
-        print(f"\n{name}, paper preset, {batch_size} images of {SIZE} px, CPU seconds of a step")
+        print(f"\n{name}, paper preset, {batch_size} images of {SIZE} px, CPU seconds of every update once")
         print(f"  by hand {theirs:6.2f}   faceeval {mine:6.2f}   x {ratio:.3f}")
     assert ratio < MOST
