@@ -362,13 +362,12 @@ def warmup_loss(networks: Networks, batch: Batch) -> Terms:
     return {"g_warmup": l1(same, batch.images)}
 
 
-def preview(networks: Networks, images: Tensor, labels: Tensor) -> Tensor:
-    """Returns edits of (N, 3, S, S) in [-1, 1] for the sample grids, with the wanted labels (N, A)."""
+def preview(networks: Networks, images: Tensor, wanted: Tensor, own: Tensor) -> Tensor:
+    """Returns edits of (N, 3, S, S) in [-1, 1] for the sample grids, with wanted and own labels (N, A)."""
     generator = networks["generator"]
     training = generator.training
     generator.eval()  # a look at some faces must not move the statistics of batch norm
-    own = (networks["discriminator"](images)[1] > 0).float()
-    edited: Tensor = generator(images, labels, own)
+    edited: Tensor = generator(images, wanted, own)
     generator.train(training)
     return edited
 

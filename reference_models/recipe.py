@@ -194,7 +194,7 @@ class Recipe:
         oversampled: Whether the rarer class is repeated until the classes are equal.
         warmup_loss: (networks, batch) -> terms that make the generators return their input.
         preview: (networks, images, labels) -> edits for the sample grids, each image edited away from its label (n,). A
-            method for many attributes gets the wanted values of all of them instead, (n, A).
+            method for many attributes gets the wanted values of all of them, (n, A), and then those the faces have.
         as_method: (networks, configuration, attribute) -> the method, to be scored while it trains. A method for many
             attributes gets a tuple of them.
         schedule: (configuration, step) -> updates to run at that step, each with the share of its full step size. Any
@@ -212,7 +212,7 @@ class Recipe:
     averaged: tuple[str, ...]
     oversampled: bool
     warmup_loss: Callable[[Networks, Batch], Terms]
-    preview: Callable[[Networks, Tensor, Tensor], Tensor]
+    preview: Callable[..., Tensor]
     as_method: Callable[[Networks, Any, Any], Any]
     schedule: Callable[[Any, int], Mapping[str, float]] | None = None
     aids: tuple[str, ...] = ()

@@ -39,11 +39,12 @@ def write_grid(state: RunState, recipe: Recipe, faces: FaceSet, labels: NDArray[
         for value in (0, 1):
             chosen = np.flatnonzero(labels[:, column] == value)[:COLUMNS]
             source = torch.from_numpy(np.array(faces.read(chosen)))
-            told = torch.from_numpy(labels[chosen].astype(np.float32)).to(device)
-            if recipe.many:
-                told[:, column] = 1 - value
+            own = torch.from_numpy(labels[chosen].astype(np.float32)).to(device)
+            wanted = own.clone()
+            wanted[:, column] = 1 - value
+            told = (wanted, own) if recipe.many else (own[:, 0],)
             with torch.no_grad():
-                edited = recipe.preview(networks, to_signed(source.to(device)), told if recipe.many else told[:, 0])
+                edited = recipe.preview(networks, to_signed(source.to(device)), *told)
             rows += [source, to_uint8(edited).cpu()]
     write_whole(path, png(tile(rows)))
 

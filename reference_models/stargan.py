@@ -311,10 +311,9 @@ def warmup_loss(networks: Networks, batch: Batch) -> Terms:
     return {"g_warmup": l1(same, batch.images)}
 
 
-def preview(networks: Networks, images: Tensor, labels: Tensor) -> Tensor:
-    """Returns edits of (N, 3, S, S) in [-1, 1] for the sample grids, with the wanted labels (N, A)."""
-    own = (networks["discriminator"](images)[1] > 0).float()
-    edited: Tensor = networks["generator"](images, labels, own)
+def preview(networks: Networks, images: Tensor, wanted: Tensor, own: Tensor) -> Tensor:
+    """Returns edits of (N, 3, S, S) in [-1, 1] for the sample grids, with wanted and own labels (N, A)."""
+    edited: Tensor = networks["generator"](images, wanted, own)
     return edited
 
 

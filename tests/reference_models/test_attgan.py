@@ -157,7 +157,7 @@ def test_a_look_at_some_faces_does_not_move_the_statistics_of_batch_norm():
     networks, batch = attgan.build(MICRO, 0), make_batch()
     before = {key: value.clone() for key, value in networks["generator"].state_dict().items()}
     with torch.no_grad():
-        attgan.preview(networks, batch.images, batch.targets)
+        attgan.preview(networks, batch.images, batch.targets, batch.attributes)
     assert networks["generator"].training
     assert all(torch.equal(value, before[key]) for key, value in networks["generator"].state_dict().items())
     with torch.no_grad():

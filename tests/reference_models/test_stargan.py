@@ -375,5 +375,5 @@ def test_what_the_method_cannot_do_is_refused(editor):
 
 def test_sample_grids_show_the_wanted_labels():
     labels = torch.tensor([[0.0, 1.0, 0.5]])
-    made = stargan.preview({"generator": Painter(), "discriminator": Knower()}, torch.zeros(1, 3, 4, 4), labels)
+    made = stargan.preview({"generator": Painter()}, torch.zeros(1, 3, 4, 4), labels, 1 - labels)
     assert made[0, :, 0, 0].tolist() == [-1.0, 0.0, -0.5]
