@@ -123,7 +123,7 @@ def test_each_update_changes_its_own_networks_only(method, tmp_path, monkeypatch
     assert all(changed == own for _, changed, own in seen)
 
 
-@pytest.mark.parametrize("method", EVERY)
+@pytest.mark.parametrize("method", [*EVERY, "inpainting"])
 def test_the_same_step_gives_the_same_bits(method, tmp_path, monkeypatch):
     first, second = (loop_of(method, tmp_path / name, monkeypatch) for name in "ab")
     losses = first.step(one_batch()), second.step(one_batch())
@@ -325,7 +325,7 @@ def test_unwritable_output_is_an_error(tmp_path):
         run("fai", tmp_path / "file")
 
 
-@pytest.mark.parametrize("method", EVERY)
+@pytest.mark.parametrize("method", [*EVERY, "inpainting"])
 @pytest.mark.parametrize("layout", [False, True])
 def test_reduced_precision_and_other_memory_layout_train_too(method, layout, tmp_path):
     changes = {**MICRO_CHANGES[method], "precision": "bf16" if layout else "no", "channels_last": layout}
@@ -345,7 +345,7 @@ def test_micro_configurations_stay_apart():
     assert MICRO_CYCLEGAN.image_size == 16
 
 
-@pytest.mark.parametrize("method", [*EVERY, "attgan", "stargan"])
+@pytest.mark.parametrize("method", [*EVERY, "attgan", "inpainting", "stargan"])
 @pytest.mark.train
 def test_two_processes_stay_one_model(method, tmp_path):
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29531")
