@@ -59,7 +59,9 @@ def _inside(pixels: NDArray[Any], square: tuple[int, int, int]) -> tuple[NDArray
     if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
         return pixels, left, top, side
     cut = np.zeros((side, side, *pixels.shape[2:]), pixels.dtype)
-    rows, columns = slice(max(0, top), min(height, top + side)), slice(max(0, left), min(width, left + side))
+    # a square may lie beside the image, and an end below zero would count from the other border
+    rows = slice(max(0, top), max(0, min(height, top + side)))
+    columns = slice(max(0, left), max(0, min(width, left + side)))
     part = pixels[rows, columns]
     cut[rows.start - top : rows.start - top + part.shape[0], columns.start - left :][:, : part.shape[1]] = part
     cut.flags.writeable = pixels.flags.writeable  # else the kernel would be compiled again

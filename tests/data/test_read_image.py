@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -277,6 +277,9 @@ def test_a_batch_is_the_same_whatever_the_number_of_threads(tmp_path: Path, jpeg
     width=st.integers(16, 90), height=st.integers(16, 90), size=st.integers(1, 120), seed=st.integers(0, 99),
     box=st.tuples(*[st.integers(-20, 80)] * 2, *[st.integers(2, 90)] * 2),
 )  # fmt: skip
+@example(width=16, height=16, size=1, seed=0, box=(0, -3, 2, 2))  # above the image
+@example(width=16, height=20, size=9, seed=1, box=(-19, 4, 3, 5))
+@example(width=16, height=16, size=9, seed=1, box=(70, 70, 9, 9))
 def test_large_batches_are_scaled_as_pillow_does(
     width: int, height: int, size: int, seed: int, box: tuple[int, int, int, int]
 ) -> None:
