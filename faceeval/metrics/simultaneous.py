@@ -80,7 +80,7 @@ def simultaneous_differences(
 
     Example:
         >>> import numpy as np
-        >>> x = np.linspace(0.0, 1.0, 60)
+        >>> x = np.arange(64) / 64
         >>> pairs = simultaneous_differences({"a": x + 0.1, "b": x, "c": x[::-1]})
         >>> [(pair.first, pair.second, round(pair.difference, 3), pair.found) for pair in pairs]
         [('a', 'b', 0.1, True), ('a', 'c', 0.1, False), ('b', 'c', 0.0, False)]
