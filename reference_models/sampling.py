@@ -77,11 +77,6 @@ class Sampler:
         self._columns = self.labels.shape[1]
         self._epoch = lru_cache(maxsize=8 * self._columns)(self._draw_epoch)
 
-    def _length(self, value: int, column: int) -> int:
-        """Images in an epoch of one class."""
-        sizes = [int((self.labels[:, column] == entry).sum()) for entry in (0, 1)]
-        return max(sizes) if self._oversampled else sizes[value]
-
     def _draw_epoch(self, value: int, column: int, epoch: int) -> Indices:
         if self._oversampled:
             return oversample(self.labels[:, column], seed=self._seed, epoch=epoch, column=column)[value]
@@ -98,7 +93,9 @@ class Sampler:
 
     @cached_property
     def _lengths(self) -> list[list[int]]:
-        return [[self._length(value, column) for column in range(self._columns)] for value in (0, 1)]
+        """Images in an epoch of each class of each attribute."""
+        sizes = np.stack([(self.labels == value).sum(0) for value in (0, 1)])
+        return (np.maximum(sizes, sizes[::-1]) if self._oversampled else sizes).tolist()  # type: ignore[no-any-return]
 
     @lru_cache(maxsize=2)  # noqa: B019 - a sampler lives as long as its run
     def _whole_epoch(self, epoch: int) -> Indices:
@@ -120,11 +117,6 @@ class Sampler:
         values = self.labels[indices, columns]
         order = np.argsort(values, kind="stable")
         return Draw(indices[order], columns[order], int((values == 0).sum()))
-
-    def batch(self, step: int, size: int, *, rank: int = 0, world: int = 1) -> tuple[Indices, Indices]:
-        """Returns the negatives and the positives of ``draw``."""
-        drawn = self.draw(step, size, rank=rank, world=world)
-        return drawn.indices[: drawn.n_negatives], drawn.indices[drawn.n_negatives :]
 
 
 def chance(seed: int, step: int, rank: int) -> torch.Generator:

@@ -40,7 +40,7 @@ def check_fit(method: AnyEditor, faces: FaceSet, attribute: str) -> None:
     Raises:
         InputError: It cannot edit, or its card names another image size, or other attributes.
     """
-    if not isinstance(method, Editor | AidedEditor | NamedEditor):
+    if not isinstance(method, AnyEditor):
         todo = "give it card and edit(images, attribute, value); docs/add-a-method.md shows how"
         raise InputError("a method that can edit", f"{type(method).__name__}, which lacks card or edit", todo)
     card = method.card

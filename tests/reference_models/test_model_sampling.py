@@ -35,21 +35,26 @@ def test_oversampling_is_a_function_of_seed_and_epoch():
     assert any((a != b).any() for a, b in zip(first, oversample(LABELS, seed=2, epoch=0), strict=True))
 
 
+def halves(sampler, *step, **processes):
+    draw = sampler.draw(*step, **processes)
+    return draw.indices[: draw.n_negatives], draw.indices[draw.n_negatives :]
+
+
 @pytest.mark.parametrize("oversampled", [True, False])
 def test_batches_hold_both_classes_and_an_epoch_holds_everything(oversampled):
     sampler = Sampler(LABELS, seed=0, oversampled=oversampled)
-    drawn = [sampler.batch(step, 2) for step in range(7)]
+    drawn = [halves(sampler, step, 2) for step in range(7)]
     negatives, positives = (np.concatenate([pair[side] for pair in drawn]) for side in (0, 1))
     assert sorted(negatives) == list(range(7))
     assert set(positives) == {7, 8, 9}
-    again = Sampler(LABELS, seed=0, oversampled=oversampled).batch(5, 2)
+    again = halves(Sampler(LABELS, seed=0, oversampled=oversampled), 5, 2)
     assert all((a == b).all() for a, b in zip(again, drawn[5], strict=True))
 
 
 def test_processes_share_one_walk_without_overlap():
     sampler = Sampler(LABELS, seed=0, oversampled=True)
-    alone = [sampler.batch(step, 4)[0] for step in range(3)]
-    together = [sampler.batch(0, 4, rank=rank, world=3)[0] for rank in range(3)]
+    alone = [halves(sampler, step, 4)[0] for step in range(3)]
+    together = [halves(sampler, 0, 4, rank=rank, world=3)[0] for rank in range(3)]
     assert np.array_equal(np.concatenate(alone), np.concatenate(together))
 
 
