@@ -27,6 +27,7 @@ class MethodCard:
             glasses off and cannot put them on.
         strengths: Least and greatest strength of ``edit_strength``; None where it has no such knob.
         needs: What an edit needs beside the images, names in ``faceeval.data.aids.AIDS``.
+        parts: What ``embed`` and ``swap`` take a face apart into, such as ``"identity"`` and ``"attributes"``.
         licence: Licence of its weights.
         weights_sha256: Digest of its weight file; empty where it has none.
         notes: Anything else worth keeping: training command, steps, minutes, seed, departures from the paper.
@@ -40,6 +41,7 @@ class MethodCard:
     directions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     strengths: tuple[float, float] | None = None
     needs: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     licence: str = ""
     weights_sha256: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -113,3 +115,100 @@ class Critic(Protocol):
 
     def realness(self, images: Tensor, attribute: str, value: Tensor) -> Tensor:
         """Returns the logits (N,) its own discriminator gives images that should show ``attribute`` at ``value``."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns faces into vectors, one for each part of a face that its card names."""
+
+    card: MethodCard
+
+    def embed(self, images: Tensor, part: str) -> Tensor:
+        """Returns the part's code of each face.
+
+        Args:
+            images: uint8, (N, 3, H, W), RGB.
+            part: One of the card's ``parts``.
+
+        Returns:
+            float32 (N, D) on the CPU, as the network gives it: of unit length only where the method makes it so.
+        """
+
+
+@runtime_checkable
+class Swapper(Protocol):
+    """Puts a part of one face into another."""
+
+    card: MethodCard
+
+    def swap(self, givers: Tensor, takers: Tensor, part: str) -> Tensor:
+        """Returns the takers with the givers' ``part``; everything else stays the takers'.
+
+        Args:
+            givers: uint8, (N, 3, H, W), RGB.
+            takers: The same shape.
+            part: One of the card's ``parts``; ``"identity"`` gives the takers the givers' faces.
+
+        Returns:
+            uint8, the same shape.
+        """
+
+
+@runtime_checkable
+class Reconstructor(Protocol):
+    """Draws a face again from its own code."""
+
+    card: MethodCard
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Returns faces (N, 3, H, W), uint8, as the method draws them from what it makes of them."""
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Draws faces of nobody."""
+
+    card: MethodCard
+
+    def sample(self, n: int, seed: int) -> Tensor:
+        """Returns ``n`` faces, uint8 (n, 3, S, S), that depend on ``seed`` alone."""
+
+
+@runtime_checkable
+class Morpher(Protocol):
+    """Moves from the attributes of one face to those of another."""
+
+    card: MethodCard
+
+    def morph(self, givers: Tensor, first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+        """Returns the givers' people with what lies between two faces' attributes.
+
+        Args:
+            givers: uint8, (N, 3, H, W), RGB: whose identity.
+            first: The same shape: whose attributes at share 0.
+            second: The same shape: whose attributes at share 1.
+            share: float32 (N,), in 0..1.
+
+        Returns:
+            uint8, the same shape.
+        """
+
+
+@runtime_checkable
+class PoseReader(Protocol):
+    """Says how heads are turned."""
+
+    card: MethodCard
+
+    def read_pose(self, images: Tensor) -> Tensor:
+        """Returns yaw, pitch and roll of faces uint8 (N, 3, H, W), float32 (N, 3), in degrees."""
+
+
+@runtime_checkable
+class ExpressionReader(Protocol):
+    """Says what faces express."""
+
+    card: MethodCard
+
+    def read_expression(self, images: Tensor) -> Tensor:
+        """Returns logits of AffectNet's eight classes of faces uint8 (N, 3, H, W), float32 (N, 8)."""

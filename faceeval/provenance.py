@@ -7,7 +7,7 @@ import dataclasses
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 
 from faceeval import __version__
 from faceeval.data.faces import FaceSet
+from faceeval.data.selection import names_sha256
 from faceeval.judges import Judge
 from faceeval.method import MethodCard
 from faceeval.protocols.chosen import Chosen
@@ -38,6 +39,23 @@ def data_record(faces: FaceSet, chosen: Chosen) -> DataRecord:
         extended=chosen.extended,
         short=chosen.short,
         names_sha256=chosen.names_sha256,
+    )
+
+
+def looked_record(faces: FaceSet, names: Sequence[str]) -> DataRecord:
+    """Returns which images were looked at, by a protocol that has no classes."""
+    return DataRecord(
+        name=faces.name,
+        split=faces.split,
+        size=faces.size,
+        digest=faces.digest,
+        provenance=dict(faces.provenance),
+        positives=0,
+        negatives=0,
+        extended=0,
+        short=False,
+        names_sha256=names_sha256(names),
+        images=len(names),
     )
 
 

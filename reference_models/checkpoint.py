@@ -45,7 +45,7 @@ class Weights:
     sha256: str
     stored: Mapping[str, Any]
 
-    def card(self, name: str, paper: str, year: int) -> MethodCard:
+    def card(self, name: str, paper: str, year: int, parts: Sequence[str] = ()) -> MethodCard:
         """Returns the method's card, with the training notes of the JSON file."""
         return MethodCard(
             name=name,
@@ -53,6 +53,7 @@ class Weights:
             year=year,
             image_size=self.config.image_size,
             attributes=tuple(self.stored["attributes"]),
+            parts=tuple(parts),
             licence=self.stored.get("licence", ""),
             weights_sha256=self.sha256,
             notes=self.stored.get("notes", {}),
@@ -91,7 +92,7 @@ def save_weights(
         path: Ends in ``.safetensors``.
         networks: Name -> network.
         method: Name in the table of methods.
-        attributes: CelebA's names of the attributes it edits.
+        attributes: CelebA's names of the attributes it edits; none for a method that edits none.
         data: Dataset it was trained on.
         config: The method's configuration dataclass.
         notes: Command, steps, minutes, seed, scores, departures from the paper.
@@ -107,7 +108,7 @@ def save_weights(
         for key, value in network.state_dict().items()
     }
     # one entry only: the format does not keep entries in order, and equal weights must be equal files
-    content = safetensors.save(tensors, {"weights": f"{method} for {', '.join(attributes)}"})
+    content = safetensors.save(tensors, {"weights": f"{method} for {', '.join(attributes)}" if attributes else method})
     card = {
         "format": FORMAT,
         "method": method,
@@ -145,7 +146,7 @@ def load_weights(
     path: Path,
     *,
     method: str,
-    attribute: str,
+    attribute: str = "",
     size: int,
     config_class: type[Any],
     build: Callable[[Any, int], Networks],
@@ -155,7 +156,7 @@ def load_weights(
     Args:
         path: The safetensors file; its JSON file lies beside it.
         method: Method the weights must be of.
-        attribute: Attribute they must be for, perhaps among others.
+        attribute: Attribute they must be for, perhaps among others; empty where they are to be for none.
         size: Image side they must be for.
         config_class: The method's configuration.
         build: (configuration, seed) -> networks.
@@ -164,13 +165,14 @@ def load_weights(
         MissingFileError: One of the two files is not there.
         CheckpointError: Another method, attribute or size, cut short, damaged, or a pickle.
     """
-    content = _read_safe(path)
+    content = read_safe(path)
     card = _read_card(path.with_suffix(".json"))
     for key, wanted in (("format", FORMAT), ("method", method), ("image_size", size)):
         if card.get(key) != wanted:
             raise CheckpointError(f"weights with {key} {wanted!r}", f"{card.get(key)!r} in {path.name}", _HINT)
-    if attribute not in (known := card.get("attributes", ())):
-        raise CheckpointError(f"weights for {attribute}", f"weights for {', '.join(known)} in {path.name}", _HINT)
+    if attribute not in ((known := card.get("attributes", ())) or [""]):
+        got = f"weights for {', '.join(known) or 'none'} in {path.name}"
+        raise CheckpointError(f"weights for {attribute or 'no attribute'}", got, _HINT)
     digest = hashlib.sha256(content).hexdigest()
     if digest != card.get("sha256"):
         raise CheckpointError(
@@ -211,8 +213,27 @@ def fill(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> No
             value.copy_(tensors[key])
 
 
-def _read_safe(path: Path) -> bytes:
-    """Reads a safetensors file's bytes; refuses anything that could be a pickle without looking further."""
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Reads the tensors of a weight file, in float32, by the names of networks and parameters.
+
+    Raises:
+        MissingFileError: There is no such file.
+        CheckpointError: It is damaged, or a pickle.
+    """
+    try:
+        tensors = safetensors.load(read_safe(path))
+    except SafetensorError as error:
+        raise CheckpointError("a whole .safetensors file", f"{path.name}: {error}", _HINT) from error
+    return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+
+
+def read_safe(path: Path) -> bytes:
+    """Reads a safetensors file's bytes; refuses anything that could be a pickle without looking further.
+
+    Raises:
+        MissingFileError: There is no such file.
+        CheckpointError: It is cut short, of another kind, or a pickle.
+    """
     if not path.is_file():
         raise MissingFileError(f"a weight file at {path}", "no such file", "check the path, or train the method first")
     content = path.read_bytes()

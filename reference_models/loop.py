@@ -22,7 +22,7 @@ from reference_models.blocks import mirror, some
 from reference_models.images import to_signed
 from reference_models.recipe import Batch, Recipe, Terms, Update
 from reference_models.run_state import RunState
-from reference_models.sampling import Draw, Sampler, chance
+from reference_models.sampling import Draw, Drawer, chance
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Loop:
         config: Any,
         faces: FaceSet,
         attributes: tuple[str, ...],
-        sampler: Sampler,
+        sampler: Drawer,
         seed: int,
         state: RunState,
     ) -> None:
@@ -90,7 +90,8 @@ class Loop:
         labels = torch.from_numpy(self.sampler.labels[draw.indices].astype(np.float32)).to(device)
         places = torch.from_numpy(draw.places).to(device)
         done = self.state.step / training.steps
-        whole = Batch(images.contiguous(memory_format=layout), labels, places, count, generator, done, aids)
+        images = images.contiguous(memory_format=layout)
+        whole = Batch(images, labels, places, count, generator, done, aids, draw.kind)
         if training.accumulate == 1:
             return [whole]
         halves = [torch.arange(count, device=device), torch.arange(count, len(images), device=device)]
@@ -111,6 +112,7 @@ class Loop:
                 group["lr"] = group["full_lr"] * shares.get(name, 0.0)
         terms: Terms = {}
         if state.step < training.warmup_steps:
+            assert self.recipe.warmup_loss is not None  # checked before the first step
             warmups = [partial(self.recipe.warmup_loss, state.networks, batch) for batch in batches]
             self.descend(self.recipe.averaged, self.generators_group(), warmups, terms)
         else:
@@ -211,7 +213,7 @@ class Loop:
 
     def method(self) -> Any:
         """The method as it stands."""
-        attributes = self.attributes if self.recipe.many else self.attributes[0]
+        attributes = self.attributes if self.recipe.many or not self.recipe.edits else self.attributes[0]
         return self.recipe.as_method(self.state.published(), self.config, attributes)
 
 

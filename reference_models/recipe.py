@@ -11,7 +11,9 @@ from typing import Any, Literal, TypeVar, get_type_hints
 import torch
 from torch import Tensor, nn
 
+from faceeval.data.faces import FaceSet
 from faceeval.errors import InputError, unknown_name
+from reference_models.sampling import Drawer
 
 Networks = dict[str, nn.Module]
 Terms = dict[str, Tensor]
@@ -111,6 +113,7 @@ class Batch:
         generator: Source of chance for whatever the losses draw; a function of (seed, step, process) alone.
         done: Share of the training that is done, 0..1.
         aids: What else the method asked for in ``AIDS``, (N, ...) each, see ``faceeval.data.aids``.
+        kind: What the step is about, where a method's own ``sampler`` says so.
     """
 
     images: Tensor
@@ -120,6 +123,7 @@ class Batch:
     generator: torch.Generator
     done: float = 1.0
     aids: Mapping[str, Tensor] = field(default_factory=dict)
+    kind: str = ""
 
     @classmethod
     def of(cls, negatives: Tensor, positives: Tensor, generator: torch.Generator, done: float = 1.0) -> Batch:
@@ -192,9 +196,10 @@ class Recipe:
         updates: Name -> update, in the method's own order.
         averaged: Names of the generators, whose averages are published.
         oversampled: Whether the rarer class is repeated until the classes are equal.
-        warmup_loss: (networks, batch) -> terms that make the generators return their input.
+        warmup_loss: (networks, batch) -> terms that make the generators return their input; None where none does.
         preview: (networks, images, labels) -> edits for the sample grids, each image edited away from its label (n,). A
             method for many attributes gets the wanted values of all of them, (n, A), and then those the faces have.
+            None for a method that has a ``sheet``.
         as_method: (networks, configuration, attribute) -> the method, to be scored while it trains. A method for many
             attributes gets a tuple of them.
         schedule: (configuration, step) -> updates to run at that step, each with the share of its full step size. Any
@@ -204,30 +209,48 @@ class Recipe:
         many: Whether one model edits several attributes.
         for_attribute: (configuration, attribute) -> the configuration with what depends on the attribute settled. A
             method for many attributes gets a tuple of them.
+        sampler: (faces, configuration, seed) -> who draws the batches of a method that edits no attribute; see
+            ``sampling.Drawer``. Such a method is trained without naming an attribute.
+        for_data: (configuration, faces) -> the configuration with what depends on the data settled, such as how many
+            people there are.
+        sheet: (networks, images) -> rows of pictures (n, 3, S, S) in [-1, 1] for the sample grids, in place of
+            ``preview``.
+        adam: configuration -> update -> what its Adam has otherwise than ``Training`` says: ``lr``, ``betas``.
+        beside: Dataset -> datasets that are trained on together with it, where the user names no others.
     """
 
     build: Callable[[Any, int], Networks]
     translate: Callable[[Networks, Batch], dict[str, Tensor]]
     updates: Mapping[str, Update]
     averaged: tuple[str, ...]
-    oversampled: bool
-    warmup_loss: Callable[[Networks, Batch], Terms]
-    preview: Callable[..., Tensor]
     as_method: Callable[[Networks, Any, Any], Any]
+    oversampled: bool = False
+    warmup_loss: Callable[[Networks, Batch], Terms] | None = None
+    preview: Callable[..., Tensor] | None = None
     schedule: Callable[[Any, int], Mapping[str, float]] | None = None
     aids: tuple[str, ...] = ()
     aids_for: Callable[[Any], tuple[str, ...]] | None = None
     many: bool = False
     for_attribute: Callable[[Any, Any], Any] | None = None
+    sampler: Callable[[FaceSet, Any, int], Drawer] | None = None
+    for_data: Callable[[Any, FaceSet], Any] | None = None
+    sheet: Callable[[Networks, Tensor], list[Tensor]] | None = None
+    adam: Callable[[Any], Mapping[str, Mapping[str, Any]]] | None = None
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def edits(self) -> bool:
+        """Whether the method edits attributes."""
+        return self.sampler is None
 
     @classmethod
     def of(cls, module: ModuleType) -> Recipe:
         """Reads a method's file; its constants are written in capitals there. What has a default may be missing."""
-        capitals = ("updates", "averaged", "oversampled", "aids", "many")
+        capitals = ("updates", "averaged", "oversampled", "aids", "many", "beside")
         found: dict[str, Any] = {}
         for entry in fields(cls):
             name = entry.name.upper() if entry.name in capitals else entry.name
-            if entry.default is MISSING or hasattr(module, name):
+            if hasattr(module, name) or (entry.default is MISSING and entry.default_factory is MISSING):
                 found[entry.name] = getattr(module, name)
         return cls(**found)
 

@@ -114,16 +114,15 @@ def start_state(recipe: Recipe, config: Any, seed: int, accelerator: Accelerator
         network.to(accelerator.device).to(memory_format=layout)
     slow = recipe.averaged if training.ema_decay else ()
     averaged = {name: copy.deepcopy(networks[name]).requires_grad_(False) for name in slow}
-    optimisers = {}
+    optimisers, own = {}, recipe.adam(config) if recipe.adam is not None else {}
     for name, update in recipe.updates.items():
         if update.optimiser:
             continue
         lr = training.lr if recipe.trains_generators(update) or training.lr_d is None else training.lr_d
+        options = {"lr": lr, "betas": training.betas, "weight_decay": training.weight_decay, **own.get(name, {})}
         parameters = [parameter for network in update.networks for parameter in networks[network].parameters()]
         # the step is kept as a tensor and the loop sets lr, so full_lr remembers what it scales
-        optimisers[name] = torch.optim.Adam(
-            [{"params": parameters, "full_lr": lr}], lr=lr, betas=training.betas, weight_decay=training.weight_decay
-        )
+        optimisers[name] = torch.optim.Adam([{"params": parameters, "full_lr": options["lr"]}], **options)
     config_text = json.loads(json.dumps(asdict(config)))
     return RunState(networks, averaged, optimisers, accelerator, {**run, "config": config_text})
 

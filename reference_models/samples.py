@@ -24,6 +24,8 @@ COLUMNS = 12
 def write_grid(state: RunState, recipe: Recipe, faces: FaceSet, labels: NDArray[np.uint8], path: Path) -> None:
     """Writes four rows for each attribute: faces without it, their edits, faces with it, their edits; always the same.
 
+    Of a method that edits no attribute it writes what the method's ``sheet`` draws of faces from all over the split.
+
     Args:
         state: The run; its averaged generators draw.
         recipe: The method's.
@@ -35,6 +37,14 @@ def write_grid(state: RunState, recipe: Recipe, faces: FaceSet, labels: NDArray[
         return
     networks = {**state.networks, **state.averaged}
     rows, device = [], state.accelerator.device
+    if recipe.sheet is not None:
+        spread = np.unique(np.linspace(0, len(faces) - 1, COLUMNS).astype(np.int64))
+        images = to_signed(torch.from_numpy(np.array(faces.read(spread))).to(device))
+        with torch.no_grad():
+            rows = [to_uint8(row).cpu() for row in recipe.sheet(networks, images)]
+        write_whole(path, png(tile(rows)))
+        return
+    assert recipe.preview is not None
     for column in range(labels.shape[1]):
         for value in (0, 1):
             chosen = np.flatnonzero(labels[:, column] == value)[:COLUMNS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -46,11 +46,26 @@ class Draw:
         indices: Images without their attribute, then those with it, (n,).
         places: Column of the attribute each was drawn for, (n,).
         n_negatives: How many come first.
+        kind: What the step is about, where a method draws batches of several kinds.
     """
 
     indices: Indices
     places: Indices
     n_negatives: int
+    kind: str = ""
+
+
+class Drawer(Protocol):
+    """Who decides what each process sees at each step: a function of the data, the seed and the step alone.
+
+    Attributes:
+        labels: (N, A), 0 or 1, values of the attributes that are trained; of shape (N, 0) where none is.
+    """
+
+    labels: NDArray[np.uint8]
+
+    def draw(self, step: int, size: int, *, rank: int = 0, world: int = 1) -> Draw:
+        """Returns what one process of ``world`` sees at a step; ``size`` is the configured number of images."""
 
 
 class Sampler:

@@ -7,6 +7,7 @@ a run that was killed goes on, on CPU, to the very same bits.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import time
@@ -23,14 +24,15 @@ from accelerate import Accelerator
 from faceeval.data.aids import read_aids
 from faceeval.data.faces import FaceSet
 from faceeval.errors import InputError, UnknownNameError, unknown_name
-from reference_models import METHODS, UNTRAINED
-from reference_models.checkpoint import append_line, save_weights
+from reference_models import METHODS, UNTRAINED, target_of
+from reference_models.checkpoint import append_line, fill, load_tensors, read_safe, save_weights
 from reference_models.guidance import Teacher, guided
 from reference_models.loop import Loop
+from reference_models.meter import Meter
 from reference_models.recipe import UNGUIDED, Recipe, override
 from reference_models.run_state import RunState, interruptible, read_state, start_state, write_state
 from reference_models.samples import write_grid
-from reference_models.sampling import Sampler
+from reference_models.sampling import Drawer, Sampler
 
 Preset = Literal["paper", "small", "quick"]
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -49,7 +51,7 @@ def module_of(method: str) -> ModuleType:
                 "the name of a method to train", f"{method!r}, which is not trained", UNTRAINED[method]
             )
         raise unknown_name("method to train", method, trainable)
-    return importlib.import_module(METHODS[method].partition(":")[0])
+    return importlib.import_module(target_of(method)[0])
 
 
 def configure(method: str, preset: str, *, steps: int | None = None, overrides: Mapping[str, Any] | None = None) -> Any:
@@ -61,14 +63,16 @@ def configure(method: str, preset: str, *, steps: int | None = None, overrides: 
     presets = module_of(method).PRESETS
     if preset not in presets:
         raise unknown_name("preset", preset, presets)
-    changes = {**(overrides or {}), **({"steps": steps} if steps is not None else {})}
+    variant = METHODS.get(method, "").partition("@")[2]
+    changes = {**({"variant": variant} if variant else {}), **(overrides or {})}
+    changes |= {"steps": steps} if steps is not None else {}
     return override(presets[preset], changes)
 
 
 def train(
     method: str,
     faces: FaceSet,
-    attributes: str | Sequence[str],
+    attributes: str | Sequence[str] = (),
     *,
     preset: str = "small",
     out: Path,
@@ -76,6 +80,7 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
     teacher: Teacher | None = None,
+    start: Path | None = None,
     checkpoint_every: int = 500,
     sample_every: int = 500,
     log_every: int = 25,
@@ -84,18 +89,19 @@ def train(
     resume: bool = True,
     notes: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Trains a method for one attribute, or for several where one model edits several, and publishes its weights.
+    """Trains a method for one attribute, for several where one model edits several, or for none, and publishes it.
 
     Args:
         method: Name of a trainable method.
         faces: Training split, at the image size of the configuration.
-        attributes: CelebA's name of the attribute, or names of the attributes.
+        attributes: CelebA's name of the attribute, or names of the attributes; none for a method that edits none.
         preset: ``"paper"``, ``"small"`` or ``"quick"``.
         out: Folder for ``log.jsonl``, ``samples/``, ``checkpoint/`` and the weights.
         steps: Iterations, instead of the preset's.
         overrides: Other configuration fields to change.
         seed: Decides everything that is drawn.
         teacher: Frozen classifier to train beside, where the configuration is guided; the judge ``procfaces-teacher``.
+        start: Weight file of the same networks to begin from, such as those of an earlier stage.
         checkpoint_every: Steps between checkpoints.
         sample_every: Steps between sample grids; 0 draws none.
         log_every: Steps between lines of the log.
@@ -106,13 +112,13 @@ def train(
 
     Returns:
         Path of the weight file ``<out>/<method>-<attribute>.safetensors``, or ``<out>/<method>.safetensors`` where one
-        model edits many attributes; its card lies beside it.
+        model edits many attributes, or none; its card lies beside it.
 
     Raises:
         UnknownNameError: No such method, preset, field or attribute.
-        InputError: Images of another size, only one class of them, several attributes for a method that edits one, or
-            no teacher for a guided training.
-        CheckpointError: ``out`` holds the checkpoint of another run.
+        InputError: Images of another size, only one class of them, several attributes for a method that edits one,
+            some for a method that edits none, or no teacher for a guided training.
+        CheckpointError: ``out`` holds the checkpoint of another run, or ``start`` is of other networks.
         OutputError: ``out`` cannot be written to.
         TrainingError: A loss or a weight is not finite; the last good checkpoint stands.
         KeyboardInterrupt: After the step at hand was finished and a checkpoint written.
@@ -121,10 +127,12 @@ def train(
     recipe, names = Recipe.of(module_of(method)), check_attributes(method, attributes)
     if recipe.for_attribute is not None:
         config = recipe.for_attribute(config, names if recipe.many else names[0])
+    if recipe.for_data is not None:
+        config = recipe.for_data(config, faces)
     if recipe.aids_for is not None:
         recipe = replace(recipe, aids=recipe.aids_for(config))
-    labels = np.stack([faces.labels(attribute) for attribute in names], axis=1)
-    check_faces(faces, config)
+    sampler = _sampler(recipe, faces, names, config, seed)
+    check_faces(faces, config, warms=recipe.warmup_loss is not None)
     read_aids(recipe.aids, faces, np.zeros(1, np.int64), names)  # for its errors
     guidance = getattr(config, "guidance", UNGUIDED)
     teacher = teacher if guidance.guided else None
@@ -138,13 +146,15 @@ def train(
         "data": faces.digest,
         "world": accelerator.num_processes,
         "teacher": teacher.weights_sha256 if teacher is not None else None,
+        **({"start": hashlib.sha256(read_safe(start)).hexdigest()} if start is not None else {}),
     }
     state = start_state(recipe, config, seed, accelerator, run)
+    if start is not None:
+        begin_from(state, start)
     read_state(state, out, resume=resume)
-    sampling = config.training.sampling
-    sampler = Sampler(labels, seed=seed, oversampled=recipe.oversampled, sampling=sampling)
     loop = Loop(recipe, config, faces, names, sampler, seed, state)
     total, started, already = config.training.steps, time.monotonic(), state.seconds
+    meter = Meter(state.step, state.seconds, config.training.batch_size)
     with interruptible(accelerator) as interrupted:
         for drawn in loop.batches():
             losses = loop.step(drawn)
@@ -153,16 +163,16 @@ def train(
             stopping = interrupted()
             last = done == total or stopping
             if done % log_every == 0 or last:
-                _report(state, out, losses, total, progress)
+                _report(state, out, {**losses, **meter.read(state)}, total, progress)
             if sample_every and (done % sample_every == 0 or done == total):
-                write_grid(state, recipe, faces, labels, out / "samples" / f"{done:07d}.png")
+                write_grid(state, recipe, faces, sampler.labels, out / "samples" / f"{done:07d}.png")
             if done % checkpoint_every == 0 or last:
                 write_state(state, out)
                 if on_checkpoint is not None and accelerator.is_main_process:
                     on_checkpoint(done, loop.method())
             if stopping:
                 raise KeyboardInterrupt(f"stopped after step {done}; the checkpoint in {out} goes on from there")
-    path = out / (f"{method}.safetensors" if recipe.many else f"{method}-{names[0]}.safetensors")
+    path = out / (f"{method}.safetensors" if recipe.many or not recipe.edits else f"{method}-{names[0]}.safetensors")
     if accelerator.is_main_process:
         told = {
             "preset": preset,
@@ -183,10 +193,16 @@ def check_attributes(method: str, attributes: str | Sequence[str]) -> tuple[str,
     """Returns the attributes as a tuple; refuses none, one twice, and several for a method that edits one.
 
     Raises:
-        InputError: One of these.
+        InputError: One of these; or any for a method that edits none.
     """
     names = (attributes,) if isinstance(attributes, str) else tuple(attributes)
-    many = Recipe.of(module_of(method)).many
+    recipe = Recipe.of(module_of(method))
+    many = recipe.many
+    if not recipe.edits:
+        if names:
+            got = ", ".join(names)
+            raise InputError(f"no attribute, as {method} edits none", got, "train it without naming one")
+        return ()
     if not names or len(set(names)) < len(names) or (len(names) > 1 and not many):
         expected = "one attribute, or several different ones" if many else f"one attribute, as {method} edits one"
         todo = "name each once" if many else "train it once for each attribute"
@@ -194,8 +210,31 @@ def check_attributes(method: str, attributes: str | Sequence[str]) -> tuple[str,
     return names
 
 
-def check_faces(faces: FaceSet, config: Any) -> None:
+def _sampler(recipe: Recipe, faces: FaceSet, names: tuple[str, ...], config: Any, seed: int) -> Drawer:
+    """Returns who draws the batches."""
+    if recipe.sampler is not None:
+        return recipe.sampler(faces, config, seed)
+    labels = np.stack([faces.labels(attribute) for attribute in names], axis=1)
+    return Sampler(labels, seed=seed, oversampled=recipe.oversampled, sampling=config.training.sampling)
+
+
+def begin_from(state: RunState, path: Path) -> None:
+    """Copies published weights into the networks, and into their averages.
+
+    Raises:
+        MissingFileError: There is no such file.
+        CheckpointError: It is of other networks, damaged, or a pickle.
+    """
+    tensors = load_tensors(path)
+    fill(state.networks, tensors)
+    averages = tuple(f"{name}." for name in state.averaged)
+    fill(state.averaged, {key: value for key, value in tensors.items() if key.startswith(averages)} if averages else {})
+
+
+def check_faces(faces: FaceSet, config: Any, *, warms: bool = True) -> None:
     """Refuses images of another size than the configuration's, and batches too small to hold both classes.
+
+    ``warms`` says whether the method has a warm-up; without one, steps for it are refused too.
 
     Raises:
         InputError: One of these.
@@ -207,6 +246,8 @@ def check_faces(faces: FaceSet, config: Any) -> None:
             f"load the data at {config.image_size} pixels, or choose the preset for {faces.size}",
         )
     training = config.training
+    if training.warmup_steps and not warms:
+        raise InputError("warmup_steps=0, as this method has no warm-up", str(training.warmup_steps), "leave it at 0")
     if training.batch_size < 2 * training.accumulate or training.steps < 1:
         raise InputError(
             "at least one step, and a batch of at least two images for each micro-batch",

@@ -327,8 +327,9 @@ def test_a_users_error_is_three_lines(command, arguments, words, tmp_path):
 
 def test_the_protocols_of_the_command_are_those_of_the_table():
     from faceeval.cli.sweeps import SWEEPS, check_protocol
+    from faceeval.protocols.experiments import EXPERIMENTS
 
-    assert set(PROTOCOLS) == {"editing", *SWEEPS}
+    assert set(PROTOCOLS) == {"editing", *SWEEPS, *EXPERIMENTS}
     assert check_protocol(" Chain") == "chain"
     with pytest.raises(UnknownNameError):
         check_protocol("study")

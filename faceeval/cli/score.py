@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from faceeval.cli.console import interruptible, note, progress, stdout, table
+from faceeval.cli.experiments import Asked, load_judge_method, refuse_attribute, score_experiment
 from faceeval.cli.faces import Columns, SkipMissing, benchmark_faces, parse_columns
-from faceeval.cli.sweeps import Request, check_protocol, score_sweep
+from faceeval.cli.sweeps import SWEEPS, Request, check_protocol, score_sweep
+from faceeval.cli.train import parse_overrides
 from faceeval.errors import InputError, MissingFileError
 from faceeval.names import canonical_attribute
 
@@ -29,7 +31,7 @@ def score(
         str | None, typer.Option("--method", "-m", help="A reference model, or package.module:Class of your own.")
     ] = None,
     protocol: Annotated[
-        str, typer.Option("--protocol", "-p", help="editing, chain (edits in a row), strength or timing.")
+        str, typer.Option("--protocol", "-p", help="editing, chain, strength, ...; `faceeval list protocols`.")
     ] = "editing",
     attr: Annotated[
         str | None, typer.Option("--attr", "-a", help="The attribute, such as young or eyeglasses.")
@@ -37,7 +39,9 @@ def score(
     edited: Annotated[
         Path | None, typer.Option("--edited", help="Score images made elsewhere: a folder, paired by file name.")
     ] = None,
-    data: Annotated[str, typer.Option("--data", "-d", help="Dataset: procfaces, celeba.")] = "procfaces",
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Dataset, such as celeba; procfaces by default.")
+    ] = None,
     root: Annotated[Path | None, typer.Option("--root", help="Folder that holds the dataset.")] = None,
     columns: Columns = None,
     skip_missing: SkipMissing = False,
@@ -58,6 +62,9 @@ def score(
     end_to_end: Annotated[
         bool, typer.Option("--end-to-end", help="With -p timing: time reading the images, too.")
     ] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE, an option of a protocol about identity or codes.")
+    ] = None,
     weights_dir: Annotated[
         Path | None, typer.Option("--weights-dir", help="Where the weights of judges for photographs are.")
     ] = None,
@@ -71,21 +78,46 @@ def score(
 
     Example: faceeval score --method cyclegan --attr young
     """
-    sweep = check_protocol(protocol) != "editing"
-    if (method is None) == (edited is None) and not (sweep and edited is None):
+    plain, named = check_protocol(protocol), parse_columns(columns)
+    if plain != "editing" and edited is not None:
+        raise InputError(f"a method that works here for --protocol {plain}", "--edited", "name it with --method")
+    options: dict[str, Any] = {"data": data or "procfaces", "root": root, "train": train, "quiet": quiet}
+    options |= {"columns": named, "skip_missing": skip_missing}
+    if plain != "editing" and plain not in SWEEPS:
+        refuse_attribute(plain, attr)
+        score_experiment(
+            Asked(
+                protocol=plain,
+                methods=method,
+                load=lambda name, side: _any_method(name, checkpoint, weights_dir, {**options, "size": side}),
+                data=data,
+                root=root,
+                columns=named,
+                skip_missing=skip_missing,
+                size=size or _checkpoint_size(checkpoint),
+                count=count,
+                options=parse_overrides(settings or []),
+                batch_size=batch_size,
+                seed=seed,
+                weights_dir=weights_dir,
+                out=out,
+                as_json=as_json,
+                quiet=quiet,
+            )
+        )
+        return
+    if settings:
+        raise InputError(f"no --set for --protocol {plain}, which has no such options", settings[0], "leave it out")
+    data = data or "procfaces"
+    if plain == "editing" and (method is None) == (edited is None):
         got = "both" if method else "neither"
         raise InputError("one of --method NAME and --edited DIR", got, "`faceeval list methods` shows the names")
     if attr is None:
         raise InputError("--attr NAME", "no attribute", "name one; `faceeval list attributes` has them all")
-    named = parse_columns(columns)
-    options: dict[str, Any] = {"data": data, "root": root, "train": train, "quiet": quiet}
-    options |= {"columns": named, "skip_missing": skip_missing}
-    if sweep:
-        if edited is not None:
-            raise InputError(f"a method that edits here for --protocol {protocol}", "--edited", "name it with --method")
+    if plain in SWEEPS:
         score_sweep(
             Request(
-                protocol=check_protocol(protocol),
+                protocol=plain,
                 methods=method,
                 attr=attr,
                 load=lambda name, wanted, side: _method(name, wanted, checkpoint, {**options, "size": side}),
@@ -188,7 +220,7 @@ def _method(name: str, attribute: str, checkpoint: Path | None, options: dict[st
 
     weights = train_method(
         plain,
-        named_attributes(plain, None if edits_many(plain) else attribute, options["data"]),
+        named_attributes(plain, None if edits_many(plain) else attribute or None, options["data"]),
         preset="small",
         data=options["data"],
         root=options["root"],
@@ -202,6 +234,17 @@ def _method(name: str, attribute: str, checkpoint: Path | None, options: dict[st
         quiet=options["quiet"],
     )
     return load_method(plain, **wanted, checkpoint=weights)
+
+
+def _any_method(name: str, checkpoint: Path | None, weights_dir: Path | None, options: dict[str, Any]) -> Any:
+    """Loads a method that edits no attribute: a reference model, a judge, or a class of the user's own."""
+    if name.startswith("judge:"):
+        return load_judge_method(name.removeprefix("judge:"), weights_dir)
+    if ":" in name:
+        from faceeval.score import load_user_method
+
+        return load_user_method(name, attribute=None)
+    return _method(name, "", checkpoint, options)
 
 
 def show_result(result: Result) -> None:

@@ -80,9 +80,11 @@ def check_protocol(name: str) -> str:
     Raises:
         UnknownNameError: There is none of that name.
     """
+    from faceeval.protocols import PROTOCOLS
+
     plain = name.strip().lower()
-    if plain not in ("editing", *SWEEPS):
-        raise unknown_name("protocol", name, ("editing", *SWEEPS))
+    if plain not in PROTOCOLS:
+        raise unknown_name("protocol", name, PROTOCOLS)
     return plain
 
 
@@ -239,8 +241,11 @@ def show_sweep(sweep: Sweep) -> None:
     """Prints a table: measures and methods down, places of the axis across."""
     summary = sweep.summary
     data = summary.data
-    title = f"{summary.protocol}, {', '.join(summary.attributes)}, on {data.name} {data.split} at {data.size} px"
-    if summary.protocol != "timing":
+    what = ", ".join((summary.protocol, *summary.attributes))
+    title = f"{what}, on {data.name} {data.split} at {data.size} px"
+    if data.images is not None:
+        title += f": {data.images} images"
+    elif summary.protocol != "timing":
         title += f": {data.positives} images with {summary.attributes[0]} and {data.negatives} without"
     lines: list[list[str]] = []
     for key, measure in summary.measures.items():

@@ -93,9 +93,11 @@ def _train_judge(name: str, out: Path | None, seed: int, quiet: bool) -> Path:
 
 def without_teacher(method: str, preset: str, data: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """Turns guidance off, and says so, where there is no teacher for the data and nobody asked for one."""
+    from reference_models.recipe import UNGUIDED
     from reference_models.training import configure
 
-    if data in TEACHERS or "guided" in overrides or not configure(method, preset, overrides=overrides).guidance.guided:
+    config = configure(method, preset, overrides=overrides)
+    if data in TEACHERS or "guided" in overrides or not getattr(config, "guidance", UNGUIDED).guided:
         return overrides
     note(f"the {preset} preset trains beside a classifier, and there is none of {data}: trained without one")
     return {**overrides, "guided": False}
@@ -112,18 +114,47 @@ def edits_many(method: str) -> bool:
 def named_attributes(method: str, attr: str | None, data: str) -> tuple[str, ...]:
     """Reads ``--attr``; a method for many attributes is trained for those of the benchmark where none is named.
 
+    Returns:
+        The attributes; none where the method edits none.
+
     Raises:
         UnknownNameError: No such method or attribute.
         InputError: None was named, and the method edits one.
     """
     from faceeval.benchmark import Benchmark
+    from reference_models.recipe import Recipe
+    from reference_models.training import module_of
 
-    many = edits_many(method)
+    recipe = Recipe.of(module_of(method))
+    many = recipe.many
+    if not recipe.edits and attr is None:
+        return ()
     if attr is not None:
         return tuple(canonical_attribute(name.strip()) for name in attr.split(","))
     found = Benchmark.load(data).attributes if many else ()
     if not found:
         raise InputError("--attr NAME beside --method", "no attribute", "`faceeval list attributes` shows them")
+    return found
+
+
+def parse_also(pairs: list[str]) -> list[tuple[str, Path | None]]:
+    """Reads ``NAME`` and ``NAME=FOLDER``.
+
+    Raises:
+        InputError: One has no name.
+
+    Example:
+        >>> parse_also(["procfaces:clips", "affectnet=/data/affectnet"])
+        [('procfaces:clips', None), ('affectnet', PosixPath('/data/affectnet'))]
+    """
+    found: list[tuple[str, Path | None]] = []
+    for pair in pairs:
+        name, separator, folder = pair.partition("=")
+        if not name or (separator and not folder):
+            raise InputError(
+                "--also NAME or --also NAME=FOLDER", repr(pair), "such as --also affectnet=/data/affectnet"
+            )
+        found.append((name, Path(folder) if folder else None))
     return found
 
 
@@ -141,34 +172,45 @@ def train_method(
     steps: int | None,
     seed: int,
     overrides: dict[str, Any],
+    also: Sequence[tuple[str, Path | None]] = (),
+    start: Path | None = None,
     resume: bool = True,
     quiet: bool = False,
 ) -> Path:
     """Trains a reference model and returns the path of its weights; ``score --train`` calls it too."""
+    from faceeval.data.joined import join
     from faceeval.data.table import load_faces
     from faceeval.judges import load_judge
-    from reference_models.training import configure
+    from reference_models.recipe import UNGUIDED, Recipe
+    from reference_models.training import configure, module_of
     from reference_models.training import train as train_model
 
     overrides = without_teacher(method, preset, data, overrides)
     config = configure(method, preset, overrides=overrides)
     side = size or config.image_size
-    where = re.sub(r"[^A-Za-z0-9_.-]+", ".", data)
-    what = "" if edits_many(method) else f"{attributes[0]}-"
+    guided = getattr(config, "guidance", UNGUIDED).guided
+    where = re.sub(r"[^A-Za-z0-9_.-]+", ".", "+".join([data, *(name for name, _ in also)]))
+    what = "" if edits_many(method) or not attributes else f"{attributes[0]}-"
     folder = out or Path("runs") / f"{method}-{what}{where}-{preset}"
-    teacher = load_judge(TEACHERS[data]) if config.guidance.guided and data in TEACHERS else None
+    teacher = load_judge(TEACHERS[data]) if guided and data in TEACHERS else None
+    beside = [(name, None) for name in Recipe.of(module_of(method)).beside.get(data, ())]
     with progress(quiet) as bar:
-        faces = load_faces(
-            data,
-            "train",
-            size=side,
-            root=root,
-            skip_missing=skip_missing,
-            columns=columns,
-            progress=bar("reading train"),
-        )
-        say_skipped(faces)
-        advance = bar(f"training {method} {', '.join(attributes)}")
+        opened = []
+        for name, place in [(data, root), *(also or beside)]:
+            opened.append(
+                load_faces(
+                    name,
+                    "train",
+                    size=side,
+                    root=place,
+                    skip_missing=skip_missing,
+                    columns=columns if name == data else None,
+                    progress=bar(f"reading {name}"),
+                )
+            )
+            say_skipped(opened[-1])
+        faces = join(opened)
+        advance = bar(f"training {method} {', '.join(attributes)}".rstrip())
         weights = train_model(
             method,
             faces,
@@ -179,6 +221,7 @@ def train_method(
             seed=seed,
             overrides=overrides,
             teacher=cast("Teacher | None", teacher),
+            start=start,
             resume=resume,
             notes={"command": shlex.join(["faceeval", *sys.argv[1:]]), "data_digest": faces.digest},
             progress=lambda done, total, losses: advance(done, total),
@@ -205,6 +248,12 @@ def train(
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps; the preset's by default.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seeds initialisation, sampling and augmentation.")] = 0,
     settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, a field of Config.")] = None,
+    also: Annotated[
+        list[str] | None, typer.Option("--also", help="NAME or NAME=FOLDER: another dataset to train on beside it.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="Weights to begin from, such as an earlier stage's.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume/--restart", help="Go on from the last checkpoint.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
@@ -232,6 +281,8 @@ def train(
                 steps=steps,
                 seed=seed,
                 overrides=parse_overrides(settings or []),
+                also=parse_also(also or []),
+                start=start,
                 resume=resume,
                 quiet=quiet,
             )
@@ -240,4 +291,5 @@ def train(
         where = "" if data == "procfaces" else f" --data {data}"
         where += f" --root {root}" if root else ""
         where += "".join(f" --column {shlex.quote(pair)}" for pair in columns or [])
-        note(f"score it: faceeval score --method {method} --attr {attributes[0]}{where} --checkpoint {weights}")
+        what = f" --attr {attributes[0]}{where}" if attributes else " --protocol NAME"
+        note(f"score it: faceeval score --method {method}{what} --checkpoint {weights}")

@@ -82,17 +82,52 @@ def labels(faces: FaceSet, indices: NDArray[np.int64], attributes: Sequence[str]
     return found
 
 
+def person(faces: FaceSet, indices: NDArray[np.int64], attributes: Sequence[str]) -> Array:
+    """Returns the place of each person among those of the set (n,), -1 where unknown; see ``FaceSet.person_places``.
+
+    Raises:
+        InputError: The data know nobody.
+    """
+    if faces.person_places is None:
+        raise InputError(f"identities of {faces.name}", "none", "choose data that know who is shown")
+    return faces.person_places[indices].astype(np.float32)
+
+
+def clip(faces: FaceSet, indices: NDArray[np.int64], attributes: Sequence[str]) -> Array:
+    """Returns the number of each image's video clip (n,), -1 where it is from none."""
+    if faces.clips is None:
+        return np.full(len(indices), -1, np.float32)
+    return faces.clips[indices].astype(np.float32)
+
+
+def pose(faces: FaceSet, indices: NDArray[np.int64], attributes: Sequence[str]) -> Array:
+    """Returns yaw, pitch and roll in degrees (n, 3), NaN where unknown."""
+    if faces.pose is None:
+        return np.full((len(indices), 3), np.nan, np.float32)
+    return faces.pose[indices].astype(np.float32)
+
+
+def expression(faces: FaceSet, indices: NDArray[np.int64], attributes: Sequence[str]) -> Array:
+    """Returns AffectNet's class, valence and arousal (n, 3); class -1 and NaN where unknown."""
+    found = np.full((len(indices), 3), np.nan, np.float32)
+    found[:, 0] = -1 if faces.expression is None else faces.expression[indices]
+    if faces.valence_arousal is not None:
+        found[:, 1:] = faces.valence_arousal[indices]
+    return found
+
+
 @dataclass(frozen=True)
 class Aid:
     """One row of AIDS.
 
     Attributes:
         read: (faces, indices (n,), attributes) -> float32 (n, ...).
-        kind: What a mirror does to it: it flips a ``"map"``, moves ``"points"``, and leaves ``"values"`` alone.
+        kind: What a mirror does to it: it flips a ``"map"``, moves ``"points"``, turns yaw and roll of ``"angles"``
+            round, and leaves ``"values"`` alone.
     """
 
     read: Callable[[FaceSet, NDArray[np.int64], Sequence[str]], Array]
-    kind: Literal["map", "points", "values"]
+    kind: Literal["map", "points", "angles", "values"]
 
     def mirrored(self, values: Tensor, chosen: Tensor, size: int) -> Tensor:
         """Returns the values (n, ...) of images of ``size`` pixels, those mirrored where ``chosen`` (n,) is true."""
@@ -100,6 +135,8 @@ class Aid:
             return values
         if self.kind == "map":
             moved = values.flip(-1)
+        elif self.kind == "angles":
+            moved = values * values.new_tensor([-1.0, 1.0, -1.0])
         else:
             moved = values[:, MIRRORED_POINTS].clone()
             moved[..., 0] = size - 1 - moved[..., 0]
@@ -111,6 +148,10 @@ AIDS: dict[str, Aid] = {
     "region": Aid(region, "map"),
     "landmarks": Aid(landmarks, "points"),
     "labels": Aid(labels, "values"),
+    "person": Aid(person, "values"),
+    "clip": Aid(clip, "values"),
+    "pose": Aid(pose, "angles"),
+    "expression": Aid(expression, "values"),
 }
 
 

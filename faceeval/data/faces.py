@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class FaceSet:
         digest: SHA-256 over what defines the data (names, labels, version, crop); goes into every result.
         read: Indices (n,) int64 -> images uint8 (n, 3, size, size), RGB.
         attributes: Attribute name -> uint8 (N,), 1 present, 0 absent.
-        identities: int64 (N,), the person's number.
+        identities: int64 (N,), the person's number; -1 where only other images of the set have one.
         pose: float32 (N, 3), yaw, pitch, roll in degrees.
         expression: int64 (N,), AffectNet's class 0..7.
         valence_arousal: float32 (N, 2), each in [-1, 1].
@@ -49,6 +50,7 @@ class FaceSet:
         clips: int64 (N,), the video clip an image is a frame of.
         masks: Indices (n,) int64 -> region of each pixel, uint8 (n, size, size), as `faceeval.data.procfaces.REGIONS`
             numbers them.
+        sources: int64 (N,), which of several datasets an image is from, where they were joined.
         skipped: Names of rows that were left out because their image is not there, where that was asked for.
         truth: Indices, attribute -> Truth; None where the true edit cannot be known.
         provenance: How the images came to be (crop box, filter, version); goes into every result.
@@ -70,6 +72,7 @@ class FaceSet:
     boxes: NDArray[np.float32] | None = None
     people: tuple[str, ...] = ()
     clips: NDArray[np.int64] | None = None
+    sources: NDArray[np.int64] | None = None
     masks: Callable[[NDArray[np.int64]], NDArray[np.uint8]] | None = None
     skipped: tuple[str, ...] = ()
     truth: Callable[[NDArray[np.int64], str], Truth] | None = None
@@ -77,6 +80,19 @@ class FaceSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @cached_property
+    def person_places(self) -> NDArray[np.int64] | None:
+        """Place of each image's person among all people of the set by ascending number, int64 (N,).
+
+        -1 where the number is below zero, which stands for nobody knows; None where the set knows nobody.
+        """
+        if self.identities is None:
+            return None
+        known = self.identities >= 0
+        places = np.full(len(self), -1, np.int64)
+        places[known] = np.unique(self.identities[known], return_inverse=True)[1]
+        return places
 
     def images(self) -> NDArray[np.uint8]:
         """Returns every image, uint8, (N, 3, size, size); N * 3 * size^2 bytes of memory."""

@@ -14,6 +14,7 @@ PROTOCOLS: dict[str, str] = {
     "chain": "faceeval.protocols.chain:run",
     "strength": "faceeval.protocols.strength:run",
     "timing": "faceeval.protocols.timing:run",
+    "verification": "faceeval.protocols.verification:run",
 }
 
 

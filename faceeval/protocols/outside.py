@@ -19,7 +19,7 @@ from torch import Tensor
 
 from faceeval.data.folder import edited_images
 from faceeval.errors import InputError, MissingFileError
-from faceeval.method import Editor, MethodCard
+from faceeval.method import MethodCard
 
 
 class EditedFolder:
@@ -58,33 +58,34 @@ class EditedFolder:
         return torch.from_numpy(self._read(np.array([self._position[name] for name in names], dtype=np.int64)))
 
 
-def load_user_method(target: str, attribute: str) -> Editor:
-    """Builds an editor of the user's own.
+def load_user_method(target: str, attribute: str | None) -> Any:
+    """Builds a method of the user's own.
 
     Args:
         target: ``"package.module:Class"``, importable from the working directory or the environment.
-        attribute: The attribute to edit, given to a constructor that takes ``attribute``.
+        attribute: The attribute to edit, given to a constructor that takes ``attribute``; None where nothing is to be
+            edited.
 
     Returns:
-        The editor; its card carries ``target`` as its name.
+        The method; its card carries ``target`` as its name.
 
     Raises:
-        InputError: The form is wrong, there is no such class, it cannot be built, or what it builds cannot edit.
+        InputError: The form is wrong, there is no such class, it cannot be built, or it should edit and cannot.
         MissingFileError: The module is not there.
     """
     kind = _import(target)
     try:
-        takes = "attribute" in inspect.signature(kind).parameters
+        takes = attribute is not None and "attribute" in inspect.signature(kind).parameters
         method = kind(attribute=attribute) if takes else kind()
     except (TypeError, ValueError) as error:
         todo = "let it be built without arguments, or with attribute= alone"
         raise InputError(f"a constructor {target}() or {target}(attribute=...)", str(error), todo) from error
-    if not callable(getattr(method, "edit", None)):
+    if attribute is not None and not callable(getattr(method, "edit", None)):
         todo = "give it edit(images, attribute, value); docs/add-a-method.md shows one"
         raise InputError(f"a method that can edit: {target}", f"{type(method).__name__} without edit", todo)
     card = getattr(method, "card", None) or MethodCard(name=target)
     method.card = dataclasses.replace(card, name=target)
-    return method  # type: ignore[no-any-return]
+    return method
 
 
 def _import(target: str) -> Callable[..., Any]:

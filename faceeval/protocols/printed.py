@@ -49,6 +49,15 @@ MAAE_TABLE_2_SOURCE = "Sun et al., Mask-aware photorealistic face attribute mani
 DIAT_SECONDS: dict[str, float] = {"diat": 0.0045, "cnia": 30.0}
 DIAT_SECONDS_SOURCE = "Li et al., Deep identity-aware transfer of facial attributes, section 5.2 (128 px, GTX Titan X)"
 
+# Browatzki and Wallraven, "Robust discrimination and generation of faces using compact, disentangled embeddings",
+# Table 2: verification of 1000 pairs of LFW, in per cent, by pose, expression, style, all but identity, and identity.
+BW_TABLE_2: dict[str, tuple[float, float, float, float, float]] = {
+    "CelebA": (55.8, 64.9, 62.7, 67.5, 80.3),
+    "CelebA, joint": (53.3, 64.3, 62.2, 66.3, 85.4),
+    "VGGFace2, joint": (53.6, 63.7, 61.3, 64.4, 95.8),
+}
+BW_TABLE_2_SOURCE = "Browatzki and Wallraven, Table 2 (LFW, 128 px)"
+
 
 def printed(method: str, attribute: str) -> PrintedScore | None:
     """Returns what FAI's Table 1 prints for a method and attribute; None where it prints nothing."""

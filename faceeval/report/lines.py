@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from faceeval.report.boxes import padded, round_ticks
-from faceeval.results.sweeps import Axis, Curve, Measure, Point
+from faceeval.results.sweeps import Axis, Curve, Measure, Plot, Point
 
 WIDTH, HEIGHT = 500.0, 250.0
 TOP, RIGHT, BOTTOM, LEFT = 12.0, 16.0, 44.0, 46.0
@@ -76,8 +76,8 @@ def chart(curves: Sequence[tuple[Curve, str]], key: str, measure: Measure, axis:
         key: The measure's key.
         measure: What it is.
         axis: What is varied.
-        counts: Whether the places are counts, which stand at equal distances and where curves get whiskers beside each
-            other; else they stand to scale and curves get a band.
+        counts: Whether the places are counts or names, which stand at equal distances and where curves get whiskers
+            beside each other; else they stand to scale and curves get a band. Names are joined by no line.
 
     Returns:
         The picture; None where no curve has a value.
@@ -104,11 +104,87 @@ def chart(curves: Sequence[tuple[Curve, str]], key: str, measure: Measure, axis:
             text = f"{curve.name}, {axis.ticks[place]}: {value.value:.{measure.digits}f}"
             low_y, high_y = (None if end is None else y(end) for end in (value.low, value.high))
             marks.append(Mark(round(where[place] + shift, 2), y(value.value), low_y, high_y, text))
-        path = " ".join(f"{mark.x},{mark.y}" for mark in marks)
+        path = "" if axis.named else " ".join(f"{mark.x},{mark.y}" for mark in marks)
         lines.append(Line(curve.name, colour, path, "" if counts else _band(marks), tuple(marks)))
     names = tuple((_folded(tick), round(x, 2)) for tick, x in zip(axis.ticks, where, strict=True))
     shown = tuple((f"{tick:.{digits}f}", y(tick)) for tick in ticks)
     return Chart(WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, tuple(lines), shown, names)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Lines that stand for themselves, in picture coordinates.
+
+    Attributes:
+        title: Heading.
+        x: What runs to the right.
+        y: What runs upwards.
+        width: Width of the picture.
+        height: Its height.
+        left: Where the horizontal axis begins.
+        right: Where it ends.
+        bottom: Where the vertical axis begins.
+        lines: Name, number of the colour and points of each line; dashes tell lines of one colour apart.
+        diagonal: Points of the line of chance; empty where there is none.
+        ticks: Text and y of each tick.
+        places: Text and x of each tick.
+    """
+
+    title: str
+    x: str
+    y: str
+    width: float
+    height: float
+    left: float
+    right: float
+    bottom: float
+    lines: tuple[tuple[str, str, str, str], ...]
+    diagonal: str
+    ticks: tuple[tuple[str, float], ...]
+    places: tuple[tuple[str, float], ...]
+
+
+DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4", "4 2 1 2")
+
+
+def plot(drawn: Plot, colours: Mapping[str, str]) -> Drawing:
+    """Lays out lines that are no curves over the axis, such as ROC curves.
+
+    Args:
+        drawn: The plot. A line is called after a method, or after one and more with a comma between.
+        colours: Method -> number of its colour.
+    """
+    points = [point for line in drawn.lines.values() for point in line]
+    (low_x, high_x), (low_y, high_y) = (_span([point[axis] for point in points]) for axis in (0, 1))
+
+    def place(x: float, y: float) -> str:
+        return f"{across(x)},{down(y)}"
+
+    def across(x: float) -> float:
+        return round(LEFT + (x - low_x) / (high_x - low_x) * (WIDTH - LEFT - RIGHT), 2)
+
+    def down(y: float) -> float:
+        return round(TOP + (high_y - y) / (high_y - low_y) * (HEIGHT - TOP - BOTTOM), 2)
+
+    seen: dict[str, int] = {}
+    lines = []
+    for name, line in drawn.lines.items():
+        method = name.partition(", ")[0]
+        seen[method] = seen.get(method, -1) + 1
+        path = " ".join(place(x, y) for x, y in line)
+        lines.append((name, colours.get(method, "ci"), DASHES[seen[method] % len(DASHES)], path))
+    ticks, places = round_ticks(low_y, high_y), round_ticks(low_x, high_x)
+    return Drawing(
+        drawn.title, drawn.x, drawn.y, WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM, tuple(lines),
+        f"{place(0, 0)} {place(1, 1)}" if drawn.diagonal else "",
+        tuple((f"{tick:.{ticks[1]}f}", down(tick)) for tick in ticks[0]),
+        tuple((f"{tick:.{places[1]}f}", across(tick)) for tick in places[0]),
+    )  # fmt: skip
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
 def _ends(point: Point, key: str) -> list[float]:

@@ -67,7 +67,8 @@ def render(results: Sequence[Result], sweeps: Sequence[Sweep] = ()) -> str:
     colours = _colours(all_boards)
     return environment.get_template("report.html.j2").render(
         version=__version__,
-        title=_title(all_boards),
+        title=_title(all_boards, sweeps),
+        edited=bool(all_boards) or any(sweep.summary.attributes for sweep in sweeps),
         sweeps=sweep_sections(sweeps, colours),
         sections=[_section(number, board, colours) for number, board in enumerate(all_boards)],
         figures=_figures(all_boards, colours),
@@ -81,7 +82,9 @@ def render(results: Sequence[Result], sweeps: Sequence[Sweep] = ()) -> str:
     )
 
 
-def _title(all_boards: Sequence[Board]) -> str:
+def _title(all_boards: Sequence[Board], sweeps: Sequence[Sweep]) -> str:
+    if not all_boards and sweeps and not any(sweep.summary.attributes for sweep in sweeps):
+        return "Faces and their codes"
     attributes = list(dict.fromkeys(board.attribute.replace("_", " ") for board in all_boards))
     if not attributes:
         return "Face editing"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The part of the page about chains, strengths and times: pictures of curves, tables, faces, who judges whom."""
+"""The part of the page about everything but single edits: pictures of curves, tables, faces, who judges whom."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from faceeval.protocols import PROTOCOLS
 from faceeval.protocols.printed import DIAT_SECONDS, DIAT_SECONDS_SOURCE, MAAE_TABLE_2, MAAE_TABLE_2_SOURCE
 from faceeval.report.boards import NOTHING
-from faceeval.report.lines import chart
+from faceeval.report.lines import chart, plot
 from faceeval.results import Value
 from faceeval.results.sweeps import Curve, Matrix, Measure, Sweep
 
@@ -35,7 +36,9 @@ def sweep_sections(sweeps: Sequence[Sweep], colours: dict[str, str]) -> list[dic
         sweeps: The sweeps, in any order.
         colours: Method -> number of its colour elsewhere on the page; other methods get the next ones.
     """
-    ordered = sorted(sweeps, key=lambda sweep: (list(TITLES).index(sweep.summary.protocol), sweep.summary.attributes))
+    ordered = sorted(
+        sweeps, key=lambda sweep: (list(PROTOCOLS).index(sweep.summary.protocol), sweep.summary.attributes)
+    )
     named = dict(colours)
     for name in dict.fromkeys(curve.name for sweep in ordered for curve in sweep.summary.curves):
         if name not in named:
@@ -45,10 +48,8 @@ def sweep_sections(sweeps: Sequence[Sweep], colours: dict[str, str]) -> list[dic
 
 def _section(number: int, sweep: Sweep, colours: dict[str, str]) -> dict[str, Any]:
     summary = sweep.summary
-    data = summary.data
-    faces = f"{data.negatives:,} faces without {_plain(summary.attributes[0])}, {data.positives:,} with it"
     coloured = [(curve, colours[curve.name]) for curve in summary.curves]
-    counts = summary.protocol != "strength"
+    counts = summary.axis.named or summary.protocol in ("chain", "timing")
     tables, many = _tables(sweep, colours), len(summary.curves) > MANY
     charts = [
         (measure, chart(coloured, key, measure, summary.axis, counts))
@@ -57,10 +58,8 @@ def _section(number: int, sweep: Sweep, colours: dict[str, str]) -> dict[str, An
     ]
     return {
         "id": f"v{number}",
-        "title": f"{TITLES[summary.protocol]}: {', '.join(map(_plain, summary.attributes))}",
-        "subtitle": f"{data.name} {data.split}, {data.size} px: {faces}"
-        if summary.protocol != "timing"
-        else _machine(sweep),
+        "title": summary.title or f"{TITLES[summary.protocol]}: {', '.join(map(_plain, summary.attributes))}",
+        "subtitle": _machine(sweep) if summary.protocol == "timing" else _looked_at(sweep),
         "lead": lead(sweep),
         "notices": summary.notices,
         "legend": [(curve.name, colour) for curve, colour in coloured],
@@ -71,6 +70,7 @@ def _section(number: int, sweep: Sweep, colours: dict[str, str]) -> dict[str, An
         "narrow": len(summary.axis.ticks) <= NARROW,
         "wholes": _wholes(sweep),
         "matrices": [_matrix(matrix) for matrix in summary.matrices],
+        "plots": [plot(one, colours) for one in summary.plots],
         "printed": _printed(sweep),
         "faces": _faces(sweep),
         "columns": summary.grid.columns,
@@ -83,6 +83,8 @@ def _section(number: int, sweep: Sweep, colours: dict[str, str]) -> dict[str, An
 def lead(sweep: Sweep) -> str:
     """Says in a few sentences what the sweep found."""
     summary = sweep.summary
+    if summary.lead:
+        return summary.lead
     methods = [curve for curve in summary.curves if curve.kind == "method"]
     if not methods:
         return "Only the editor that returns its input was looked at: these are the ends of the scales."
@@ -154,6 +156,15 @@ def _machine(sweep: Sweep) -> str:
     )
 
 
+def _looked_at(sweep: Sweep) -> str:
+    data, attributes = sweep.summary.data, sweep.summary.attributes
+    if data.images is not None:
+        faces = f"{data.images:,} images"
+    else:
+        faces = f"{data.negatives:,} faces without {_plain(attributes[0])}, {data.positives:,} with it"
+    return f"{data.name} {data.split}, {data.size} px: {faces}"
+
+
 def _plain(name: str) -> str:
     return name.replace("_", " ")
 
@@ -208,7 +219,10 @@ def _matrix(matrix: Matrix) -> dict[str, Any]:
 
 
 def _printed(sweep: Sweep) -> dict[str, Any] | None:
-    """Returns the numbers of the paper, for chains and times."""
+    """Returns the numbers of the paper: those a protocol left, and for chains and times our copies."""
+    if (table := sweep.summary.printed) is not None:
+        rows = [(name, [cell or NOTHING for cell in cells]) for name, cells in table.rows.items()]
+        return {"source": f"{table.source}.", "heads": table.heads, "rows": rows}
     if sweep.summary.protocol == "chain":
         rows = [(name, [f"{value:.3f}" for value in values]) for name, values in MAAE_TABLE_2.items()]
         heads = ["1 edit", "2 edits", "3 edits", "4 edits"]

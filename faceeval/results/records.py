@@ -140,6 +140,7 @@ class DataRecord(_Record):
         extended: How many of them come from the benchmark's extra split.
         short: Whether a class has fewer images than were asked for.
         names_sha256: SHA-256 over the names, one a line, in the order they were edited.
+        images: Images in all that were looked at, of a protocol that has no classes; else None.
     """
 
     name: str
@@ -152,6 +153,7 @@ class DataRecord(_Record):
     extended: int
     short: bool
     names_sha256: str
+    images: int | None = None
 
 
 class RunRecord(_Record):

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Records of the protocols that vary one thing: edits in a row, the strength of an edit, or images at a time.
+"""Records of the protocols that vary one thing: edits in a row, the strength of an edit, the part of a code asked ...
 
-A sweep is one curve or more for each method over one axis. It is written, checked and read as a result of the editing
-protocol is, three files side by side; docs/sweeps.md describes every field.
+A sweep is one curve or more for each method over one axis; the places of an axis may be names as well as numbers. It is
+written, checked and read as a result of the editing protocol is, three files side by side; docs/sweeps.md describes
+every field.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -35,12 +37,19 @@ class Axis(_Record):
         unit: Its unit; empty where it has none.
         ticks: What each place on the axis is called, in the order of every curve's points.
         places: The places, ascending.
+        named: Whether the places are things without an order, such as the parts of a code.
     """
 
     label: str
     unit: str
     ticks: tuple[str, ...]
     places: tuple[float, ...]
+    named: bool = False
+
+    @classmethod
+    def of_names(cls, label: str, names: Sequence[str]) -> Axis:
+        """Makes the axis of things that have names and no order."""
+        return cls(label=label, unit="", ticks=tuple(names), places=tuple(map(float, range(len(names)))), named=True)
 
 
 class Measure(_Record):
@@ -83,14 +92,14 @@ class Curve(_Record):
     """One method over the axis.
 
     Attributes:
-        name: The method, or ``identity``.
-        kind: Which of the two.
+        name: The method, ``identity``, or a control such as chance.
+        kind: Which of the three.
         points: One for each place of the axis.
         whole: Measure -> number that speaks of the whole curve, such as its monotonicity.
     """
 
     name: str
-    kind: Literal["method", "identity"]
+    kind: Literal["method", "identity", "control"]
     points: tuple[Point, ...]
     whole: dict[str, Value] = Field(default_factory=dict)
 
@@ -115,8 +124,40 @@ class Matrix(_Record):
     own_advantage: dict[str, float]
 
 
+class Plot(_Record):
+    """A picture that is no curve over the axis, such as ROC curves.
+
+    Attributes:
+        title: Heading.
+        x: What runs to the right, with its unit.
+        y: What runs upwards.
+        lines: Name -> points (x, y), in order.
+        diagonal: Whether the line of chance from (0, 0) to (1, 1) belongs into it.
+    """
+
+    title: str
+    x: str
+    y: str
+    lines: dict[str, tuple[tuple[float, float], ...]]
+    diagonal: bool = False
+
+
+class PrintedTable(_Record):
+    """A table as a paper prints it: other data, other judges.
+
+    Attributes:
+        source: Authors, title, table, data.
+        heads: Columns.
+        rows: Name -> cells, as text; empty where the print is lost.
+    """
+
+    source: str
+    heads: tuple[str, ...]
+    rows: dict[str, tuple[str, ...]]
+
+
 class FaceRow(_Record):
-    """One strip of faces: image, method, and which class it was drawn from."""
+    """One strip of faces: image, method, and which class it was drawn from (or what else there is to say of it)."""
 
     name: str
     curve: str
@@ -144,7 +185,10 @@ class ImageCurves(_Record):
 
 
 class SweepSummary(_Record):
-    """The JSON file of a sweep."""
+    """The JSON file of a sweep.
+
+    ``title`` and ``lead`` say in words what was done and found; protocols about edits leave them to the page.
+    """
 
     schema_version: int = SCHEMA
     protocol: str
@@ -160,6 +204,10 @@ class SweepSummary(_Record):
     wholes: dict[str, Measure] = Field(default_factory=dict)
     curves: tuple[Curve, ...]
     matrices: tuple[Matrix, ...] = ()
+    title: str = ""
+    lead: str = ""
+    plots: tuple[Plot, ...] = ()
+    printed: PrintedTable | None = None
     grid: FaceGrid
     notices: tuple[str, ...]
     files: dict[str, FileRecord] = Field(default_factory=dict)
@@ -202,13 +250,16 @@ class Sweep:
 
 
 def sweep_path(folder: Path, summary: SweepSummary) -> Path:
-    """Returns where a sweep belongs: ``<folder>/<data>-<size>/<attributes>/<protocol>/<methods>.json``."""
+    """Returns where a sweep belongs: ``<folder>/<data>-<size>/<attributes>/<protocol>/<methods>.json``.
+
+    What edits nothing has no attributes, and one folder less.
+    """
     names = [curve.name for curve in summary.curves if curve.kind == "method"] or ["identity"]
     stem = "+".join(plain_name(name) or "method" for name in names)
     if len(names) > MOST_NAMES:
         stem = f"{len(names)}-methods-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
     place = data_folder(folder, summary.data.name, summary.data.size)
-    return place / "+".join(summary.attributes) / summary.protocol / f"{stem}.json"
+    return place.joinpath(*filter(None, ["+".join(summary.attributes)]), summary.protocol, f"{stem}.json")
 
 
 def write_sweep(sweep: Sweep, folder: Path) -> Path:

@@ -67,7 +67,7 @@ def open_split_input(
     """
     rule, base = SPLIT_RULES[protocol], part_name(data)[0]
     if rule.pairs:
-        return SplitInput(data, pairs=_open_pairs(data, root, rule.pairs))
+        return SplitInput(data, pairs=open_pairs(data, root, rule.pairs))
     size = _landmark_size(base) if rule.landmarks else 64
     faces = {part: _open_part(data, part, size, root, rule.landmarks, progress) for part in rule.parts}
     for part in rule.optional:
@@ -142,8 +142,21 @@ def _unrendered(split: str, size: int) -> FaceSet:
     )
 
 
-def _open_pairs(data: str, root: Path | str | None, files: tuple[str, ...]) -> dict[str, FacePairs]:
-    """Reads lists of pairs from a copy of LFW, or draws those of procfaces in LFW's role."""
+def open_pairs(data: str, root: Path | str | None, files: tuple[str, ...]) -> dict[str, FacePairs]:
+    """Reads lists of pairs from a copy of LFW, or draws those of procfaces in LFW's role.
+
+    Args:
+        data: Name of the dataset, as in `faceeval.data.table.load_faces`.
+        root: Folder of the user's copy.
+        files: ``"pairs.txt"``, ``"pairsDevTrain.txt"``, ``"pairsDevTest.txt"``.
+
+    Returns:
+        File -> what it says.
+
+    Raises:
+        InputError: The dataset has no pairs.
+        MissingFileError: A list is not there.
+    """
     base, variant = part_name(data)
     if base == "lfw":
         from faceeval.data.readers.lfw import LISTS, read_view
