@@ -6,7 +6,7 @@ Images cross every border as ``uint8`` tensors of shape (N, 3, H, W), RGB, 0..25
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -162,6 +162,16 @@ class Reconstructor(Protocol):
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Returns faces (N, 3, H, W), uint8, as the method draws them from what it makes of them."""
+
+
+@runtime_checkable
+class Recognising(Protocol):
+    """Has a recogniser of its own, whose gradients an attack may take."""
+
+    card: MethodCard
+
+    def recogniser(self) -> Callable[[Tensor], Tensor]:
+        """Returns a differentiable function: RGB faces (N, 3, S, S), float in 0..1 -> identity codes (N, D)."""
 
 
 @runtime_checkable

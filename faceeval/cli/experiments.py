@@ -17,7 +17,6 @@ from faceeval.cli.sweeps import show_sweep
 from faceeval.errors import InputError, MissingFileError, UnknownNameError
 
 if TYPE_CHECKING:
-    from faceeval.benchmark import Benchmark
     from faceeval.data.faces import FaceSet
     from faceeval.data.labels.pairs import FacePairs
     from faceeval.protocols.experiments import ExperimentRow
@@ -34,6 +33,7 @@ class Asked:
         data: Dataset; None takes the protocol's.
         root: Folder that holds it.
         columns: What its columns are called.
+        also: Datasets read beside it, with their folders.
         skip_missing: Whether rows without an image are left out.
         size: Image side; None takes the benchmark's.
         count: What the protocol counts; None takes its number.
@@ -52,6 +52,7 @@ class Asked:
     data: str | None
     root: Path | None
     columns: dict[str, str]
+    also: list[tuple[str, Path | None]]
     skip_missing: bool
     size: int | None
     count: int | None
@@ -88,7 +89,10 @@ def score_experiment(asked: Asked) -> None:
     panel = load_panel(benchmark, weights_dir=asked.weights_dir)
     loaded = time.perf_counter()
     with interruptible("no result was written"), progress(asked.quiet) as bar:
-        opened = {name: _open_split(asked, data, name, side, benchmark, bar(f"reading {name}")) for name in row.splits}
+        opened = {name: _open_split(asked, data, asked.root, name, side, bar(f"reading {name}")) for name in row.splits}
+        beside = [(name, None) for name in row.beside] if asked.data is None else []
+        for name, root in asked.also or beside:
+            opened[name] = _open_split(asked, name, root, "test", side, bar(f"reading {name}"))
         given = Given(
             data=data,
             faces=opened,
@@ -156,8 +160,9 @@ def _lacks(kind: Any, row: ExperimentRow) -> str:
     return ", ".join(need for need in row.needs if not any(hasattr(kind, call) for call in need.split("|")))
 
 
-def _open_split(asked: Asked, data: str, split: str, side: int, benchmark: Benchmark, advance: Advance) -> FaceSet:
-    """Opens a split; of a dataset without splits, ``"test"`` is all of it."""
+def _open_split(asked: Asked, data: str, root: Path | None, split: str, side: int, advance: Advance) -> FaceSet:
+    """Opens a split, cut as the dataset's benchmark says; of a dataset without splits, ``"test"`` is all of it."""
+    from faceeval.benchmark import Benchmark
     from faceeval.data.table import load_faces
 
     def opened(name: str) -> FaceSet:
@@ -165,10 +170,10 @@ def _open_split(asked: Asked, data: str, split: str, side: int, benchmark: Bench
             data,
             name,
             size=side,
-            root=asked.root,
-            crop=benchmark.crop,
+            root=root,
+            crop=Benchmark.load(data.partition(":")[0]).crop,
             skip_missing=asked.skip_missing,
-            columns=asked.columns,
+            columns=asked.columns if data == asked.data else None,
             progress=advance,
         )
         say_skipped(faces)

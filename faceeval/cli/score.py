@@ -16,7 +16,7 @@ from faceeval.cli.console import interruptible, note, progress, stdout, table
 from faceeval.cli.experiments import Asked, load_judge_method, refuse_attribute, score_experiment
 from faceeval.cli.faces import Columns, SkipMissing, benchmark_faces, parse_columns
 from faceeval.cli.sweeps import SWEEPS, Request, check_protocol, score_sweep
-from faceeval.cli.train import parse_overrides
+from faceeval.cli.train import parse_also, parse_overrides
 from faceeval.errors import InputError, MissingFileError
 from faceeval.names import canonical_attribute
 
@@ -44,6 +44,9 @@ def score(
     ] = None,
     root: Annotated[Path | None, typer.Option("--root", help="Folder that holds the dataset.")] = None,
     columns: Columns = None,
+    also: Annotated[
+        list[str] | None, typer.Option("--also", help="NAME or NAME=FOLDER: data a protocol reads beside it.")
+    ] = None,
     skip_missing: SkipMissing = False,
     size: Annotated[int | None, typer.Option("--size", min=16, help="Image side; the benchmark's by default.")] = None,
     checkpoint: Annotated[
@@ -93,6 +96,7 @@ def score(
                 data=data,
                 root=root,
                 columns=named,
+                also=parse_also(also or []),
                 skip_missing=skip_missing,
                 size=size or _checkpoint_size(checkpoint),
                 count=count,

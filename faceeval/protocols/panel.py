@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from faceeval.errors import InputError
 from faceeval.judges import Judge
 
 Looks = dict[str, NDArray[np.float32]]  # role -> what its judge saw
@@ -48,6 +49,26 @@ class Panel:
         batch = torch.from_numpy(images)
         seen = {id(judge): judge(batch) for judge in {id(judge): judge for judge in self.judges.values()}.values()}
         return {role: seen[id(judge)][_serving(role, judge)] for role, judge in self.judges.items()}
+
+    def can_read(self, output: str) -> bool:
+        """Whether a judge gives ``"pose"`` or ``"expression"``."""
+        return any(output in judge.outputs for judge in self.judges.values())
+
+    def read(self, images: NDArray[np.uint8], output: str) -> NDArray[np.float32]:
+        """Returns what the first judge that can makes of images, uint8 (N, 3, S, S).
+
+        Args:
+            images: The images.
+            output: ``"pose"``, yaw, pitch and roll in degrees (N, 3); or ``"expression"``, AffectNet's logits (N, 8).
+
+        Raises:
+            InputError: No judge reads it.
+        """
+        for judge in self.judges.values():
+            if output in judge.outputs:
+                return judge(torch.from_numpy(images))[output]
+        names = ", ".join(sorted({judge.name for judge in self.judges.values()})) or "no judges"
+        raise InputError(f"a judge that reads {output}", names, "score on procfaces, whose judge does")
 
 
 def _serving(role: str, judge: Judge) -> str:
