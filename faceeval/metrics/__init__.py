@@ -89,6 +89,7 @@ from faceeval.metrics.manifold import (
 from faceeval.metrics.mlp import MLPSettings
 from faceeval.metrics.neighbours import DuplicateWarning
 from faceeval.metrics.paired_tests import holm, sign_flip_p_value
+from faceeval.metrics.path import path_evenness, path_straightness
 from faceeval.metrics.perceptual import feature_map_distance, perceptual_distance
 from faceeval.metrics.pose import OpenFacePose, PoseSummary, openface_pose, pose_error, pose_summary
 from faceeval.metrics.preservation import (
@@ -133,6 +134,7 @@ from faceeval.metrics.triplet import (
     expression_triplets,
     style_triplets,
     triplet_accuracy,
+    triplet_outcomes,
     unit_affect,
 )
 from faceeval.metrics.verification import VerificationSummary, verification_summary, verify_embeddings
@@ -257,6 +259,8 @@ __all__ = [
     "openface_pose",
     "operating_point",
     "pair_similarity",
+    "path_evenness",
+    "path_straightness",
     "per_class_recall",
     "perceptual_distance",
     "pixel_l1_error",
@@ -292,6 +296,7 @@ __all__ = [
     "tar_at_far",
     "tied_ranks",
     "triplet_accuracy",
+    "triplet_outcomes",
     "unit_affect",
     "verification_accuracy",
     "verification_auc",

@@ -191,6 +191,8 @@ def style_triplets(people: ArrayLike, clips: ArrayLike, seed: int = 0, as_printe
 def triplet_accuracy(anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike) -> float:
     """Share of triplets whose anchor is nearer to its positive than to its negative; ties count half.
 
+    `triplet_outcomes` is the same triplet by triplet.
+
     Args:
         anchor: Embeddings of the anchors, shape (T, D), any float type.
         positive: Embeddings of the like faces, same shape and order.
@@ -210,13 +212,38 @@ def triplet_accuracy(anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike
         >>> triplet_accuracy([[0.0], [0.0]], [[1.0], [3.0]], [[2.0], [2.0]])
         0.5
     """
+    outcomes = triplet_outcomes(anchor, positive, negative)
+    return float((outcomes == 1.0).mean() + 0.5 * (outcomes == 0.5).mean())
+
+
+def triplet_outcomes(anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike) -> NDArray[np.float64]:
+    """Whether the anchor of each triplet is nearer to its positive than to its negative.
+
+    Args:
+        anchor: Embeddings of the anchors, shape (T, D), any float type.
+        positive: Embeddings of the like faces, same shape and order.
+        negative: Embeddings of the unlike faces, same shape and order.
+
+    Returns:
+        Shape (T,), float64: 1 nearer to the positive, 0 nearer to the negative, 0.5 as near to both.
+
+    Raises:
+        InputError: As triplet_accuracy.
+
+    References:
+        As triplet_accuracy.
+
+    Example:
+        >>> triplet_outcomes([[0.0], [0.0], [0.0]], [[1.0], [3.0], [2.0]], [[2.0], [2.0], [-2.0]]).tolist()
+        [1.0, 0.0, 0.5]
+    """
     start = matrix("anchor", anchor).astype(np.float64)
     apart = []
     for name, values in (("positive", positive), ("negative", negative)):
         end = matrix(name, values).astype(np.float64)
         same_shape("anchor", start, name, end)
         apart.append(((start - end) ** 2).sum(axis=1))
-    return float((apart[0] < apart[1]).mean() + 0.5 * (apart[0] == apart[1]).mean())
+    return np.asarray((apart[0] < apart[1]) + 0.5 * (apart[0] == apart[1]))
 
 
 def _orders(

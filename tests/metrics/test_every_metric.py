@@ -52,6 +52,7 @@ KINDS = np.arange(40) % 3
 CLUSTERS = FEATURES + 50.0 * np.eye(4)[KINDS]
 ATTACKED = normal(12, 3) + 9.0 * (np.arange(12) % 2)[:, None]
 AFFECT, RANKS = (np.sin(FEATURES[:, :2]) + 1) / 2, np.tile([2, 1, 3], (6, 1))
+EVEN = normal(8, 1, 3) + np.arange(5)[:, None] * normal(8, 1, 1)
 PROBE = MLPSettings(hidden=(8,), epochs=30, batch=16, learning_rate=0.01)
 NOT_PER_IMAGE = {"per_class_recall", "one_vs_rest_auc", "rank_score"}  # one value for each class or method
 CASES = {
@@ -70,6 +71,8 @@ CASES = {
     "preservation_error": Case((LOGITS, LOGITS), 0, ([1],)),
     "preservation_error_to_labels": Case((LOGITS > 0, LOGITS), 0, ([1],)),
     "strength_monotonicity": Case((np.sort(LOGITS, axis=1),), 1),
+    "path_straightness": Case((EVEN,), 1),
+    "path_evenness": Case((EVEN,), 1),
     "balanced_accuracy": Case((CLASSES, CLASSES), 1),
     "per_class_recall": Case((CLASSES, CLASSES), 1),
     "identity_similarity": Case((FEATURES, FEATURES), 1),

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceeval.errors import InputError
-from faceeval.metrics import expression_distance, expression_triplets, style_triplets, triplet_accuracy, unit_affect
+from faceeval.metrics import (
+    expression_distance,
+    expression_triplets,
+    style_triplets,
+    triplet_accuracy,
+    triplet_outcomes,
+    unit_affect,
+)
 
 FEW = settings(max_examples=25, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -164,3 +171,13 @@ class TestAccuracy:
         assert triplet_accuracy(*(scale * rows @ turn + 1)) == value
         assert triplet_accuracy(*rows[:, ::-1]) == value
         assert triplet_accuracy(rows[0], rows[2], rows[1]) == pytest.approx(1 - value)
+
+
+def test_outcomes_are_what_the_accuracy_is_the_mean_of():
+    anchor, positive, negative = np.random.default_rng(5).integers(0, 3, (3, 40, 2)).astype(float)
+    outcomes = triplet_outcomes(anchor, positive, negative)
+    assert set(outcomes.tolist()) == {0.0, 0.5, 1.0}
+    assert triplet_accuracy(anchor, positive, negative) == pytest.approx(outcomes.mean(), abs=1e-12)
+    assert triplet_outcomes(anchor, negative, positive) == pytest.approx(1 - outcomes)
+    with pytest.raises(InputError):
+        triplet_outcomes(anchor, positive[:3], negative)
