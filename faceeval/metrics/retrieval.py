@@ -59,13 +59,17 @@ def nearest_neighbours(codes: ArrayLike, k: int = TOP) -> NDArray[np.int64]:
     return found
 
 
-def retrieval_precision(codes: ArrayLike, labels: ArrayLike, k: int = TOP) -> NDArray[np.float64]:
+def retrieval_precision(
+    codes: ArrayLike, labels: ArrayLike, k: int = TOP, near: ArrayLike | None = None
+) -> NDArray[np.float64]:
     """Share of each image's k nearest neighbours that have its label.
 
     Args:
         codes: Shape (N, D), any float type.
         labels: Label of each image, such as its identity, shape (N,), whole numbers; each on at least k + 1 images.
         k: Number of neighbours.
+        near: Neighbours that ``nearest_neighbours(codes, k)`` has found before, so that several questions are asked of
+            one search; None searches.
 
     Returns:
         One value for each image, shape (N,), float64, in [0, 1]; higher is better, chance_precision is chance.
@@ -86,16 +90,20 @@ def retrieval_precision(codes: ArrayLike, labels: ArrayLike, k: int = TOP) -> ND
     if counts.min() <= k:
         few = f"{int((counts <= k).sum())} labels have fewer, such as {values[counts.argmin()]} with {counts.min()}"
         raise InputError(f"at least {k + 1} images of each label, for {k} neighbours", few, "leave those images out")
-    return np.asarray((names[nearest_neighbours(codes, k)] == names[:, None]).mean(axis=1))
+    return np.asarray((names[_neighbours(codes, k, near)] == names[:, None]).mean(axis=1))
 
 
-def retrieval_attribute_accuracy(codes: ArrayLike, attributes: ArrayLike, k: int = TOP) -> NDArray[np.float64]:
+def retrieval_attribute_accuracy(
+    codes: ArrayLike, attributes: ArrayLike, k: int = TOP, near: ArrayLike | None = None
+) -> NDArray[np.float64]:
     """Share of attribute values on which each image agrees with its k nearest neighbours.
 
     Args:
         codes: Shape (N, D), any float type.
         attributes: Shape (N, A), 0 or 1.
         k: Number of neighbours.
+        near: Neighbours that ``nearest_neighbours(codes, k)`` has found before, so that several questions are asked of
+            one search; None searches.
 
     Returns:
         One value for each image, shape (N,), float64, in [0, 1]; higher is better. Rare attributes agree by chance:
@@ -113,17 +121,20 @@ def retrieval_attribute_accuracy(codes: ArrayLike, attributes: ArrayLike, k: int
     """
     marks = _attributes(attributes)
     _paired(codes, "attributes", len(marks))
-    near = nearest_neighbours(codes, k)
-    return _over_neighbours(near, lambda row: (marks[row] == marks).mean(axis=1))
+    return _over_neighbours(_neighbours(codes, k, near), lambda row: (marks[row] == marks).mean(axis=1))
 
 
-def retrieval_angle_error(codes: ArrayLike, angles: ArrayLike, k: int = TOP) -> NDArray[np.float64]:
+def retrieval_angle_error(
+    codes: ArrayLike, angles: ArrayLike, k: int = TOP, near: ArrayLike | None = None
+) -> NDArray[np.float64]:
     """Mean absolute difference between each image's angles and those of its k nearest neighbours.
 
     Args:
         codes: Shape (N, D), any float type.
         angles: Pose of each image, such as yaw, pitch and roll, shape (N, A), degrees; differences wrap at 360.
         k: Number of neighbours.
+        near: Neighbours that ``nearest_neighbours(codes, k)`` has found before, so that several questions are asked of
+            one search; None searches.
 
     Returns:
         One value for each image, shape (N,), float64, degrees in [0, 180]; lower is better, chance_angle_error is
@@ -141,8 +152,7 @@ def retrieval_angle_error(codes: ArrayLike, angles: ArrayLike, k: int = TOP) -> 
     """
     poses = matrix("angles", angles).astype(np.float64)
     _paired(codes, "angles", len(poses))
-    near = nearest_neighbours(codes, k)
-    return _over_neighbours(near, lambda row: _turned(poses[row] - poses).mean(axis=1))
+    return _over_neighbours(_neighbours(codes, k, near), lambda row: _turned(poses[row] - poses).mean(axis=1))
 
 
 def chance_precision(labels: ArrayLike) -> NDArray[np.float64]:
@@ -224,6 +234,17 @@ def chance_angle_error(angles: ArrayLike) -> NDArray[np.float64]:
             part = slice(start, start + block)
             total[part] += _turned(column[part, None] - column).sum(axis=1)
     return np.asarray(total / (poses.shape[1] * (len(poses) - 1)))
+
+
+def _neighbours(codes: ArrayLike, k: int, near: ArrayLike | None) -> NDArray[np.int64]:
+    """Returns the neighbours found before, or finds them."""
+    if near is None:
+        return nearest_neighbours(codes, k)
+    found, rows = matrix("near", near), len(matrix("codes", codes))
+    if found.shape != (rows, k) or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= rows:
+        got = f"shape {found.shape}, dtype {found.dtype}, values {found.min()} to {found.max()}"
+        raise InputError(f"{k} row numbers for each of {rows} codes", got, "give nearest_neighbours(codes, k)")
+    return found.astype(np.int64)
 
 
 def _smallest(distances: NDArray[np.float64], k: int) -> NDArray[np.int64]:

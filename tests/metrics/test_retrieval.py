@@ -108,6 +108,19 @@ class TestScores:
         )
         assert retrieval_angle_error(rows, angles).mean() == pytest.approx(chance_angle_error(angles).mean(), abs=5)
 
+    def test_neighbours_found_before_give_the_same(self):
+        near = nearest_neighbours(codes(5), 4)
+        for function, truth in zip(
+            (retrieval_precision, retrieval_attribute_accuracy, retrieval_angle_error), truths(5), strict=True
+        ):
+            assert np.array_equal(function(codes(5), truth, 4, near), function(codes(5), truth, 4))
+
+    @pytest.mark.parametrize("change", [lambda near: near[1:], lambda near: near[:, 1:], lambda near: near + 27,
+                                        lambda near: near - 30, lambda near: near / 1.0])  # fmt: skip
+    def test_neighbours_of_other_codes(self, change):
+        with pytest.raises(InputError, match="4 row numbers for each of 30 codes"):
+            retrieval_angle_error(codes(5), truths(5)[2], 4, change(nearest_neighbours(codes(5), 4)))
+
     @pytest.mark.parametrize("cells", [1, 100])
     def test_blocks_do_not_matter_to_chance(self, monkeypatch, cells):
         value = chance_angle_error(truths(4)[2])
