@@ -74,6 +74,7 @@ from faceeval.metrics.identification import (
     rank_k_accuracy,
 )
 from faceeval.metrics.identity import identity_similarity, pair_similarity, verification_auc
+from faceeval.metrics.identity_probe import LEAKAGE_MLP, IdentityProbe, identity_probe
 from faceeval.metrics.jackknife import JackknifeEstimate, jackknife_statistic
 from faceeval.metrics.kernel import KernelDistance, kernel_distance, kernel_distance_subsets
 from faceeval.metrics.linked import grouped_folds, linked_groups
@@ -100,7 +101,7 @@ from faceeval.metrics.preservation import (
     psnr,
     ssim,
 )
-from faceeval.metrics.probes import LEAKAGE_MLP, LeakageSummary, identity_leakage
+from faceeval.metrics.probes import LeakageSummary, identity_leakage
 from faceeval.metrics.quality import DFNSummary, RejectCurve, dfn_ratios, dfn_summary, error_versus_reject
 from faceeval.metrics.ranks import rank_score, rank_to_percent, tied_ranks
 from faceeval.metrics.realism import SmallSampleWarning, frechet_distance, frechet_distance_pca
@@ -165,6 +166,7 @@ __all__ = [
     "GaussianStats",
     "HeldOutAccuracy",
     "IdentificationSummary",
+    "IdentityProbe",
     "Interval",
     "JackknifeEstimate",
     "JudgedEdits",
@@ -239,6 +241,7 @@ __all__ = [
     "identification_ranks",
     "identification_summary",
     "identity_leakage",
+    "identity_probe",
     "identity_similarity",
     "jackknife_statistic",
     "kendall_w",

@@ -6,7 +6,7 @@ scikit-learn's MLPClassifier has no dropout, which both papers' probes use, so t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -100,6 +100,7 @@ def class_probabilities(
     settings: MLPSettings,
     seed: int,
     weights: NDArray[np.float64] | None = None,
+    after_epoch: Callable[[list[NDArray[np.float64]]], None] | None = None,
 ) -> list[NDArray[np.float64]]:
     """Trains the perceptron on labelled features and returns its probabilities for other features.
 
@@ -114,6 +115,8 @@ def class_probabilities(
         seed: Seed of start, order and dropout.
         weights: Weight of each class in the cross-entropy, shape (C,); a step divides by the sum over its images, so
             their common scale does not matter. Equal weights where absent.
+        after_epoch: Told, after each pass over the training images, what would be returned then. Whether anybody
+            listens changes nothing.
 
     Returns:
         For each set, probabilities of shape (M, C), float64.
@@ -134,6 +137,8 @@ def class_probabilities(
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
+            if after_epoch is not None:
+                after_epoch([_probabilities(some, layers, settings) for some in asked])
         return [_probabilities(some, layers, settings) for some in asked]
 
 

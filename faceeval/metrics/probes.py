@@ -9,21 +9,26 @@ same training with nothing to learn, and an embedding that is made for the task.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faceeval.errors import InputError
-from faceeval.metrics.arrays import matrix, same_shape
-from faceeval.metrics.mlp import MLPSettings, class_probabilities, standardised, whole_numbers
+from faceeval.metrics.arrays import same_shape
+from faceeval.metrics.identity_probe import (
+    LEAKAGE_MLP,
+    Predict,
+    logistic,
+    mlp_classifier,
+    shuffled_within,
+    varied,
+)
+from faceeval.metrics.mlp import MLPSettings, standardised, whole_numbers
 
-LEAKAGE_MLP = MLPSettings(hidden=(512, 512), epochs=30, batch=256)
 PARTS = 5  # one of them held out: 80/20
 TAG = "faceeval/1/ipgan/leak"
-
-Predict = Callable[[NDArray[np.float64], NDArray[np.int64], Sequence[NDArray[np.float64]]], list[NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
@@ -111,26 +116,26 @@ def identity_leakage(
         >>> summary.accuracy, summary.chance, summary.leakage, summary.n_held_out
         (1.0, 0.25, 1.0, 8)
     """
-    rows, people = _varied("embeddings", embeddings), whole_numbers("identities", identities)
+    rows, people = varied("embeddings", embeddings), whole_numbers("identities", identities)
     units = np.arange(len(people)) if groups is None else whole_numbers("groups", groups)
-    ceiling_rows = None if identity_embeddings is None else _varied("identity_embeddings", identity_embeddings)
+    ceiling_rows = None if identity_embeddings is None else varied("identity_embeddings", identity_embeddings)
     same_shape("one column of embeddings", rows[:, 0], "identities", people)
     same_shape("groups", units, "identities", people)
     if ceiling_rows is not None:
         same_shape("one column of identity_embeddings", ceiling_rows[:, 0], "identities", people)
     order, parts = _dealt(people, units, folds)
     task = _Task(np.unique(people[order], return_inverse=True)[1], parts[order], folds)
-    mlp = _mlp(settings, seed)
+    mlp = mlp_classifier(settings, seed)
     ceiling = None if ceiling_rows is None else _ceiling(task, ceiling_rows[order], mlp)
     rows = rows[order]
     train, accuracy = task.top_one(rows, mlp)
     return LeakageSummary(
         accuracy=accuracy,
         train_accuracy=train,
-        linear_accuracy=task.top_one(rows, _logistic)[1],
+        linear_accuracy=task.top_one(rows, logistic)[1],
         chance=task.chance,
         majority_accuracy=task.top_one(rows, _majority)[1],
-        shuffled_accuracy=task.top_one(rows, mlp, task.shuffled(seed))[1],
+        shuffled_accuracy=task.top_one(rows, mlp, shuffled_within(task.labels, task.parts, seed))[1],
         noise_accuracy=task.top_one(np.random.default_rng([seed, 1]).standard_normal(rows.shape), mlp)[1],
         ceiling_accuracy=ceiling,
         leakage=None if ceiling is None else (accuracy - task.chance) / (ceiling - task.chance),
@@ -161,14 +166,6 @@ class _Task:
     def standard_error(self) -> float:
         return float(np.sqrt(self.chance * (1.0 - self.chance) / self.n_held_out))
 
-    def shuffled(self, seed: int) -> NDArray[np.int64]:
-        """Returns the labels exchanged within each part, so that every training set keeps its counts."""
-        rng, taught = np.random.default_rng([seed, 0]), self.labels.copy()
-        for part in range(PARTS):
-            inside = self.parts == part
-            taught[inside] = rng.permutation(taught[inside])
-        return taught
-
     def top_one(
         self, rows: NDArray[np.float64], predict: Predict, taught: NDArray[np.int64] | None = None
     ) -> tuple[float, float]:
@@ -183,24 +180,6 @@ class _Task:
                 right[side] += (named == truth).sum()
                 seen[side] += len(truth)
         return float(right[0] / seen[0]), float(right[1] / seen[1])
-
-
-def _mlp(settings: MLPSettings, seed: int) -> Predict:
-    def predict(
-        train: NDArray[np.float64], labels: NDArray[np.int64], asked: Sequence[NDArray[np.float64]]
-    ) -> list[NDArray[np.int64]]:
-        return [p.argmax(axis=1) for p in class_probabilities(train, labels, asked, settings, seed)]
-
-    return predict
-
-
-def _logistic(
-    train: NDArray[np.float64], labels: NDArray[np.int64], asked: Sequence[NDArray[np.float64]]
-) -> list[NDArray[np.int64]]:
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(train, labels)
-    return [model.predict(rows) for rows in asked]
 
 
 def _majority(
@@ -240,11 +219,3 @@ def _dealt(
         got = f"folds={folds} for at most {int(counts.max())} images or groups of a person"
         raise InputError(f"1 to {PARTS} folds, none of them empty", got, "give folds=1, the protocol's 80/20")
     return np.argsort(rank[of_unit], kind="stable"), parts[of_unit]
-
-
-def _varied(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    rows = matrix(name, values).astype(np.float64)
-    if (rows == rows[0]).all():
-        todo = "look at what the encoder was given; a constant knows nothing of anyone"
-        raise InputError(f"{name} that differ between images", f"{len(rows)} equal rows", todo)
-    return rows

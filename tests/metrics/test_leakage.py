@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from faceeval.data.selection import select
 from faceeval.errors import InputError
-from faceeval.metrics import LEAKAGE_MLP, MLPSettings, identity_leakage
+from faceeval.metrics import LEAKAGE_MLP, MLPSettings, identity_leakage, identity_probe
 from faceeval.metrics.probes import PARTS, _dealt
 
 QUICK = MLPSettings(hidden=(32,), epochs=15, batch=32, learning_rate=0.01)
@@ -127,6 +127,57 @@ class TestSplit:
 
     def test_all_folds_hold_out_every_image_once(self):
         assert identity_leakage(one_hot(), PEOPLE, settings=replace(QUICK, epochs=1), folds=5).n_held_out == 160
+
+
+class TestOneProbe:
+    """One classifier on a split of one's own."""
+
+    HELD = np.arange(len(PEOPLE)) % 5 == 0
+
+    def test_what_is_planted_is_found_and_the_last_epoch_is_the_answer(self):
+        found = identity_probe(one_hot(), PEOPLE + 40, self.HELD, QUICK)
+        assert len(found.accuracies) == len(found.train_accuracies) == QUICK.epochs
+        assert found.accuracies[0] < found.accuracies[-1] == found.right.mean() == 1.0
+        assert np.array_equal(found.named, PEOPLE[self.HELD] + 40)
+
+    def test_a_line_is_fitted_once(self):
+        found = identity_probe(one_hot(noise=0.5), PEOPLE, self.HELD, None)
+        assert len(found.accuracies) == 1
+        assert found.accuracies[0] == found.right.mean() > 0.6
+
+    def test_it_is_what_the_leakage_is_made_of(self):
+        order, parts = _dealt(PEOPLE, np.arange(len(PEOPLE)), 1)
+        rows = one_hot(noise=0.7)
+        whole = identity_leakage(rows, PEOPLE, settings=QUICK, seed=5)
+        for probe, wanted in ((QUICK, whole.accuracy), (None, whole.linear_accuracy)):
+            ours = identity_probe(rows[order], PEOPLE[order], parts[order] == 0, probe, seed=5)
+            assert ours.accuracies[-1] == wanted
+
+    def test_people_exchanged_are_learnt_by_heart_and_found_by_nobody(self):
+        found = identity_probe(one_hot(), PEOPLE, self.HELD, replace(QUICK, epochs=60, dropout=0.0), shuffled=True)
+        assert found.train_accuracies[-1] > 0.3
+        assert abs(found.accuracies[-1] - 1 / 8) < 4 * np.sqrt(1 / 8 * 7 / 8 / self.HELD.sum())
+
+    @pytest.mark.parametrize(
+        ("people", "held", "said"),
+        [
+            (PEOPLE, np.zeros(160, bool), "0 of 160"),
+            (PEOPLE, np.ones(160, bool), "160 of 160"),
+            (PEOPLE, PEOPLE == 3, "such as person 3"),
+            (PEOPLE * 0, np.arange(160) < 4, "two people"),
+            (PEOPLE, np.arange(160) % 5, "some images held out"),
+            (PEOPLE, np.arange(159) < 4, "of one shape"),
+        ],
+    )
+    def test_splits_that_are_none_are_refused(self, people, held, said):
+        with pytest.raises(InputError, match=said):
+            identity_probe(one_hot(), people, held, QUICK)
+
+    def test_codes_that_are_none_are_refused(self):
+        with pytest.raises(InputError, match="160 equal rows"):
+            identity_probe(np.ones((160, 3)), PEOPLE, self.HELD, QUICK)
+        with pytest.raises(InputError, match="NaN"):
+            identity_probe(np.full((160, 3), np.nan), PEOPLE, self.HELD, QUICK)
 
 
 class TestRefused:

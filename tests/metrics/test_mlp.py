@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The probes' classifier: it learns what it should, from its seed alone, and leaves the caller's torch as it was."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,18 @@ def test_equal_seeds_equal_bits_and_global_state_untouched():
     assert np.array_equal(first, again)
     assert not np.array_equal(first, class_probabilities(rows, labels, [rows], SMALL, seed=4)[0])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_whoever_listens_after_each_epoch_hears_what_a_shorter_training_gives():
+    rows, labels = blobs()
+    heard: list[np.ndarray] = []
+    whole = class_probabilities(rows, labels, [rows], SMALL, seed=3, after_epoch=lambda found: heard.append(found[0]))
+    assert len(heard) == SMALL.epochs
+    assert np.array_equal(whole[0], class_probabilities(rows, labels, [rows], SMALL, seed=3)[0])
+    for epochs, found in enumerate(heard, 1):
+        assert np.array_equal(
+            found, class_probabilities(rows, labels, [rows], replace(SMALL, epochs=epochs), seed=3)[0]
+        )
 
 
 @pytest.mark.parametrize("inside", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu")])
