@@ -36,10 +36,13 @@ from faceeval.metrics.expression import (
     EXPRESSION_MLP,
     EXPRESSION_MLP_FOUR_LAYERS,
     EXPRESSIONS,
+    ExpressionIntervals,
     ExpressionSummary,
     class_weights,
     expression_auc,
+    expression_probabilities,
     one_vs_rest_auc,
+    one_vs_rest_intervals,
 )
 from faceeval.metrics.extrapolation import (
     FrechetExtrapolation,
@@ -92,7 +95,7 @@ from faceeval.metrics.neighbours import DuplicateWarning
 from faceeval.metrics.paired_tests import holm, sign_flip_p_value
 from faceeval.metrics.path import path_evenness, path_straightness
 from faceeval.metrics.perceptual import feature_map_distance, perceptual_distance
-from faceeval.metrics.pose import OpenFacePose, PoseSummary, openface_pose, pose_error, pose_summary
+from faceeval.metrics.pose import OpenFacePose, PoseSummary, linear_pose, openface_pose, pose_error, pose_summary
 from faceeval.metrics.preservation import (
     background_error,
     counterfactual_error,
@@ -156,6 +159,7 @@ __all__ = [
     "DuplicateWarning",
     "EditCountFidelity",
     "EditSummary",
+    "ExpressionIntervals",
     "ExpressionSummary",
     "FacenetSummary",
     "FidelityMatrix",
@@ -218,6 +222,7 @@ __all__ = [
     "expected_coverage",
     "expression_auc",
     "expression_distance",
+    "expression_probabilities",
     "expression_triplets",
     "facenet_summary",
     "feature_attack",
@@ -251,6 +256,7 @@ __all__ = [
     "lbp_features",
     "lbp_labels",
     "legacy_fidelity_matrix",
+    "linear_pose",
     "linked_groups",
     "manifold_coverage",
     "manifold_density",
@@ -259,6 +265,7 @@ __all__ = [
     "manifold_scores",
     "nearest_neighbours",
     "one_vs_rest_auc",
+    "one_vs_rest_intervals",
     "openface_pose",
     "operating_point",
     "pair_similarity",

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from faceeval.errors import InputError
 from faceeval.metrics.arrays import binary, matrix, same_shape, vector
+from faceeval.metrics.mlp import standardised
 
 ANGLES = ("yaw", "pitch", "roll")
 
@@ -105,6 +106,57 @@ def pose_summary(reference: ArrayLike, estimate: ArrayLike) -> PoseSummary:
     errors = pose_error(reference, estimate)
     yaw, pitch, roll = (float(error) for error in errors.mean(axis=0))
     return PoseSummary(yaw, pitch, roll, len(errors))
+
+
+def linear_pose(
+    train_features: ArrayLike, train_angles: ArrayLike, features: ArrayLike, ridge: float = 1e-3
+) -> NDArray[np.float64]:
+    """Reads pose off frozen features by ridge regression: the pose that a linear map of a code can say.
+
+    Each angle is regressed on features that are centred and scaled by the training images. Degrees are taken as they
+    are, so angles must stay away from half a turn, as those of faces that can be seen do.
+
+    Args:
+        train_features: Features of the training images, shape (N, D), any float type.
+        train_angles: Their yaw, pitch and roll, shape (N, 3), degrees.
+        features: Features of other images, shape (M, D).
+        ridge: Weight of the squared coefficients beside the mean squared error, at least 0; features have unit spread.
+            The default bends what the data decide by a thousandth and keeps the map finite where they do not.
+
+    Returns:
+        Yaw, pitch and roll of the other images, shape (M, 3), float64, degrees.
+
+    Raises:
+        InputError: The shapes differ, a value is not finite, the features do not vary, or ridge is below 0.
+
+    References:
+        Hoerl and Kennard, "Ridge regression", Technometrics 1970. Parity: scikit-learn ``Ridge``,
+        tests/metrics/test_pose.py.
+
+    Example:
+        >>> import numpy as np
+        >>> turned = np.array([[-20.0, 0, 0], [0, 5, 0], [20, 0, 5]])
+        >>> linear_pose(2 * turned + 7, turned, [[27.0, 7.0, 7.0]], ridge=0.0).round(6).tolist()
+        [[10.0, 0.0, 0.0]]
+    """
+    train, rows = (
+        matrix(name, values).astype(np.float64)
+        for name, values in (("train_features", train_features), ("features", features))
+    )
+    angles = _angles("train_angles", train_angles)
+    same_shape("one column of train_features", train[:, 0], "one column of train_angles", angles[:, 0])
+    same_shape("one row of train_features", train[0], "one row of features", rows[0])
+    if (train == train[0]).all():
+        todo = "look at what the encoder was given"
+        raise InputError("train_features that differ between images", f"{len(train)} equal rows", todo)
+    if not (np.isfinite(ridge) and ridge >= 0.0):
+        raise InputError("a ridge of at least 0", f"{ridge:g}", "give ridge=1e-3")
+    train, rows = standardised(train, rows)
+    centre = angles.mean(axis=0)
+    square = train.T @ train / len(train) + ridge * np.eye(train.shape[1])
+    # without a ridge the least squares of smallest coefficients, where features say the same twice
+    map_ = np.linalg.lstsq(square, train.T @ (angles - centre) / len(train), rcond=None)[0]
+    return np.asarray(rows @ map_ + centre)
 
 
 def openface_pose(

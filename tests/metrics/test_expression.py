@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """One-vs-rest AUC of expressions: printed tables, a closed form, scikit-learn, and what is refused."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,8 +18,11 @@ from faceeval.metrics import (
     MLPSettings,
     class_weights,
     expression_auc,
+    expression_probabilities,
     one_vs_rest_auc,
+    one_vs_rest_intervals,
 )
+from faceeval.metrics.bootstrap import draw_indices
 
 FEW = settings(max_examples=25, deadline=None)
 QUICK = MLPSettings(hidden=(16,), epochs=3, batch=50, learning_rate=0.01)
@@ -98,7 +103,58 @@ class TestArea:
             one_vs_rest_auc(np.ones((4, 3)), labels)
 
 
+class TestIntervals:
+    @pytest.mark.parametrize("tied", [False, True])
+    @pytest.mark.parametrize("grouped", [False, True])
+    def test_same_as_drawing_and_copying_images(self, tied, grouped):
+        rng = np.random.default_rng(3)
+        labels = np.arange(60) % 3
+        scores = rng.integers(0, 4, (60, 3)).astype(float) if tied else rng.standard_normal((60, 3))
+        groups = np.arange(60) // 5 if grouped else np.arange(60)
+        found = one_vs_rest_intervals(scores, labels, seed=4, n_resamples=50, groups=groups if grouped else None)
+        drawn = []
+        for draw in np.concatenate(list(draw_indices(len(np.unique(groups)), 4, 50))):
+            rows = np.concatenate([np.flatnonzero(groups == group) for group in draw])
+            drawn.append(one_vs_rest_auc(scores[rows], labels[rows]))
+        lows, highs = np.quantile(drawn, [0.025, 0.975], axis=0)
+        assert [one.low for one in found.auc] == pytest.approx(lows.tolist(), abs=1e-12)
+        assert [one.high for one in found.auc] == pytest.approx(highs.tolist(), abs=1e-12)
+        assert [one.value for one in found.auc] == one_vs_rest_auc(scores, labels).tolist()
+        mean = np.quantile(np.mean(drawn, axis=1), [0.025, 0.975])
+        assert (found.mean.low, found.mean.high) == pytest.approx(tuple(mean), abs=1e-12)
+
+    def test_perfect_scores_leave_nothing_to_chance(self):
+        labels = np.arange(40) % 4
+        found = one_vs_rest_intervals(np.eye(4)[labels], labels, n_resamples=100)
+        assert (found.mean.low, found.mean.value, found.mean.high) == (1.0, 1.0, 1.0)
+
+    def test_draws_without_a_class_are_left_out(self):
+        labels, scores = np.array([0] * 8 + [1]), np.arange(18.0).reshape(9, 2)
+        assert np.isfinite(one_vs_rest_intervals(scores, labels, n_resamples=50).mean.low)
+        with pytest.raises(InputError, match="every class"):
+            one_vs_rest_intervals([[0.0, 1], [1, 0]], [0, 1], seed=0, n_resamples=1)
+        with pytest.raises(InputError, match="two groups"):
+            one_vs_rest_intervals(scores, labels, groups=np.zeros(9))
+
+
 class TestClassifier:
+    def test_probabilities_are_what_the_area_is_of(self):
+        labels = 10 * (np.arange(120) % 3)
+        train, rows = shifted(0, labels // 10), shifted(1, labels // 10)
+        scores = expression_probabilities(train, labels, rows, settings=QUICK)
+        assert scores.sum(axis=1) == pytest.approx(1.0)
+        wanted = expression_auc(train, labels, rows, labels, settings=QUICK)
+        assert tuple(one_vs_rest_auc(scores, labels // 10).tolist()) == wanted.auc
+
+    def test_parameters_are_those_counted_of_the_papers(self):
+        def parameters(mlp, features):
+            widths = (features, *mlp.hidden, *mlp.linear, 8)
+            return sum(before * after + after for before, after in itertools.pairwise(widths))
+
+        counts = [parameters(EXPRESSION_MLP, features) for features in (3, 32, 67, 99, 4096)]
+        assert counts == [42_608, 48_408, 55_408, 61_808, 861_208]
+        assert parameters(EXPRESSION_MLP_FOUR_LAYERS, 32) == 88_608
+
     def test_two_gaussians_have_a_known_area(self):
         labels = np.arange(4000) % 2
         train, rows = (1.5 * labels[:, None] + shifted(seed, labels, 0.0, dim=1) for seed in (0, 1))
@@ -155,6 +211,8 @@ class TestRefused:
             expression_auc(self.rows, self.labels, self.rows, self.labels % 2)
         with pytest.raises(InputError, match="two at least"):
             expression_auc(self.rows, 0 * self.labels, self.rows, 0 * self.labels)
+        with pytest.raises(InputError, match="two classes at least"):
+            expression_probabilities(self.rows, 0 * self.labels, self.rows)
 
     def test_dimensions_lengths_and_constants(self):
         with pytest.raises(InputError, match="one row of validation_features"):

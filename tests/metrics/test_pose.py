@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceeval.errors import InputError
-from faceeval.metrics import PoseSummary, openface_pose, pose_error, pose_summary
+from faceeval.metrics import PoseSummary, linear_pose, openface_pose, pose_error, pose_summary
 
 FEW = settings(max_examples=25, deadline=None)
 
@@ -89,3 +89,49 @@ class TestOpenFace:
             openface_pose(self.rotations, [0] * 4, [1.0] * 4)
         with pytest.raises(InputError, match="success"):
             openface_pose(self.rotations, [1] * 3, [1.0] * 4)
+
+
+class TestLinear:
+    def test_a_linear_code_is_read_to_the_degree(self):
+        truth = np.random.default_rng(0).uniform(-40, 40, (300, 3))
+        codes = truth @ np.random.default_rng(1).standard_normal((3, 8)) + 5
+        found = linear_pose(codes[:200], truth[:200], codes[200:])
+        assert pose_error(truth[200:], found).max() < 0.2
+        assert pose_error(truth[200:], linear_pose(codes[:200], truth[:200], codes[200:], ridge=0.0)).max() < 1e-6
+
+    def test_noise_says_the_mean(self):
+        rng = np.random.default_rng(0)
+        truth = rng.uniform(-40, 40, (3000, 3))
+        found = linear_pose(rng.standard_normal((3000, 4)), truth, rng.standard_normal((500, 4)))
+        assert np.abs(found - truth.mean(axis=0)).max() < 5
+
+    @pytest.mark.parametrize("ridge", [0.0, 1e-3, 1.0])
+    def test_same_as_scikit_learn(self, ridge):
+        linear = pytest.importorskip("sklearn.linear_model")
+        rng = np.random.default_rng(2)
+        codes, truth, rows = (
+            rng.standard_normal((50, 6)) * 3 + 1,
+            rng.uniform(-40, 40, (50, 3)),
+            rng.normal(size=(9, 6)),
+        )
+        mean, spread = codes.mean(axis=0), codes.std(axis=0)
+        theirs = linear.Ridge(alpha=50 * ridge).fit((codes - mean) / spread, truth).predict((rows - mean) / spread)
+        assert linear_pose(codes, truth, rows, ridge) == pytest.approx(theirs, abs=1e-8)
+
+    def test_features_that_say_the_same_twice_are_no_trouble(self):
+        truth = np.random.default_rng(0).uniform(-40, 40, (60, 3))
+        twice = np.concatenate([truth, truth, np.ones((60, 1))], axis=1)
+        assert pose_error(truth, linear_pose(twice, truth, twice, ridge=0.0)).max() < 1e-6
+
+    def test_what_is_refused(self):
+        truth = np.random.default_rng(0).uniform(-40, 40, (6, 3))
+        with pytest.raises(InputError, match="6 equal rows"):
+            linear_pose(np.ones((6, 2)), truth, np.ones((6, 2)))
+        with pytest.raises(InputError, match="one row of features"):
+            linear_pose(truth, truth, truth[:, :2])
+        with pytest.raises(InputError, match="train_angles"):
+            linear_pose(truth, truth[:, :2], truth)
+        with pytest.raises(InputError, match="one column"):
+            linear_pose(truth, truth[:5], truth)
+        with pytest.raises(InputError, match="ridge"):
+            linear_pose(truth, truth, truth, ridge=-1.0)
