@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""What each network of OSIP descends (equations 1 to 7, algorithm 1).
+
+Sums over elements and means over images, as the equations have it: that is what balances L_GR against L_KL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reference_models.guidance import shifted
+from reference_models.losses import gan_bce_d, kl_logvar
+from reference_models.osip_config import Config, Reparametrisation
+from reference_models.osip_networks import AttributeEncoder, Discriminator, Generator, Recogniser
+from reference_models.recipe import Batch, Networks, Terms
+from reference_models.sampling import gaussian
+
+
+@contextmanager
+def at_rest(*networks: nn.Module) -> Iterator[None]:
+    """Lets networks look at images by the batch norms' kept statistics, and keeps these as they are."""
+    states = [network.training for network in networks]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for network, training in zip(networks, states, strict=True):
+            network.train(training)
+
+
+def half_square(one: Tensor, other: Tensor) -> Tensor:
+    """Half the squared distance of (N, ...), summed over elements and averaged over N (equations 2, 5 and 7)."""
+    return 0.5 * (one.float() - other.float()).square().flatten(1).sum(1).mean()
+
+
+def divergence(mean: Tensor, spread: Tensor, reparam: Reparametrisation) -> Tensor:
+    """L_KL: equation 3, which is exact for the logarithm of a variance; ``"logstd"`` is that of a deviation."""
+    return kl_logvar(mean, 2.0 * spread if reparam == "logstd" else spread)
+
+
+def pairs_of(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Returns the subjects x_s and the attribute images x_a, which are the same where the batch brings no others."""
+    return batch.negatives, batch.positives if len(batch.positives) else batch.negatives
+
+
+def unsteady(faces: Tensor, config: Config, chance: torch.Generator) -> Tensor:
+    """Moves faces (N, 3, S, S) by some pixels and adds noise, as much as the configuration has of both."""
+    moved = shifted(faces, config.id_shift, chance)
+    return moved + config.id_noise * gaussian(moved, chance) if config.id_noise else moved
+
+
+def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
+    """Draws x' of each pair.
+
+    Returns:
+        ``"edited"`` the pictures; ``"identity"`` f_I(x_s), a constant; ``"mean"`` and ``"spread"`` as A says them;
+        ``"code"`` the vector drawn from these and ``"given"`` the one G was given: the same numbers, but cut off from A
+        where the routing is the paper's.
+    """
+    subjects, takers = pairs_of(batch)
+    recogniser, encoder = cast(Recogniser, networks["identity"]), cast(AttributeEncoder, networks["attributes"])
+    with torch.no_grad(), at_rest(recogniser):
+        identity = recogniser(subjects)
+    mean, spread = encoder(takers)
+    code = encoder.sample(mean, spread, batch.generator)
+    given = code.detach().requires_grad_(torch.is_grad_enabled()) if encoder.routing == "paper" else code
+    made = cast(Generator, networks["generator"])(identity, given)
+    return {"edited": made, "identity": identity, "mean": mean, "spread": spread, "code": code, "given": given}
+
+
+def identity_loss(
+    networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
+) -> Terms:
+    """L_I, which is L_C (equations 1 and 6), of the subjects with a label; without any, nothing is learnt."""
+    recogniser = cast(Recogniser, networks["identity"])
+    classes = batch.places[: batch.n_negatives]
+    known = classes >= 0
+    if not known.any():
+        return {"i_classes": 0.0 * next(recogniser.parameters()).sum()}
+    faces = unsteady(batch.negatives[known], config, batch.generator)
+    scores = recogniser.classify(recogniser(faces), classes[known])
+    return {"i_classes": functional.cross_entropy(scores.float(), classes[known])}
+
+
+def discriminator_loss(
+    networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
+) -> Terms:
+    """L_D (equation 4)."""
+    discriminator = networks["discriminator"]
+    real, fake = discriminator(pairs_of(batch)[1]), discriminator(fakes["edited"].detach().float())
+    return {"d_adversarial": gan_bce_d(real, fake)}
+
+
+def synthesis_loss(
+    networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
+) -> Terms:
+    """What G and A descend: lambda (L_GR + L_KL) both, L_GD and L_GC G alone where the routing is the paper's.
+
+    Two more values are constants, for the log: how alike f_C(x') and f_C(x_s) are (``identity_cosine``) and, of those
+    with a label, how often x' is taken for its subject (``identity_accuracy``).
+    """
+    made, takers = fakes["edited"], pairs_of(batch)[1]
+    share = config.lambda_t if batch.kind == "transformation" else 1.0
+    same = share * config.w_gr * half_square(made, takers)
+    terms = {
+        "g_reconstruction": same,
+        "a_divergence": share * config.w_kl * divergence(fakes["mean"], fakes["spread"], config.reparam),
+    }
+    if config.routing == "paper":
+        (slope,) = torch.autograd.grad(same, fakes["given"], retain_graph=True)
+        to_a = (slope * fakes["code"]).sum()
+        terms["g_reconstruction"] = same + to_a - to_a.detach()  # only its gradient, and only into A
+    if config.w_gd:
+        discriminator = cast(Discriminator, networks["discriminator"])
+        with torch.no_grad():
+            real = discriminator.features(takers)
+        terms["g_discriminator"] = config.w_gd * half_square(discriminator.features(made), real)
+    return terms | _identity_terms(networks, batch, fakes, config)
+
+
+def _identity_terms(networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config) -> Terms:
+    """L_GC (equation 7), and what C makes of the pictures."""
+    recogniser, wanted = cast(Recogniser, networks["identity"]), fakes["identity"]
+    with torch.set_grad_enabled(bool(config.w_gc)), at_rest(recogniser):
+        seen = recogniser(unsteady(fakes["edited"], config, batch.generator))
+    terms = {"g_identity": config.w_gc * half_square(seen, wanted)} if config.w_gc else {}
+    with torch.no_grad():
+        terms["identity_cosine"] = functional.cosine_similarity(seen, wanted).mean()
+        classes = batch.places[: batch.n_negatives]
+        known = classes >= 0
+        if known.any():
+            guesses = recogniser.classify(seen[known]).argmax(1)
+            terms["identity_accuracy"] = (guesses == classes[known]).float().mean()
+    return terms
