@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faceeval.errors import InputError
 from faceeval.metrics.arrays import images, matrix, same_shape
-from faceeval.metrics.descent import AttackBudget, smallest_change
+from faceeval.metrics.descent import PLANES, AttackBudget, Search, nearest_point, smallest_change
 from faceeval.metrics.identity import unit_rows
 from faceeval.metrics.levels import WHITE, round_to_levels
 from faceeval.metrics.recogniser import Recogniser
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 ATTACK_THRESHOLDS = (1.0, 0.8, 0.6, 0.4)  # IPGAN's, for squared distances
 FARTHEST = 4.0  # squared distance of two unit vectors
+AIMS = (0.97, 0.9)  # shares of the threshold aimed at where rounding leads above it, one after the other
 SLACK = 1e-5  # the search aims so much lower, as a share: a network's last bits change with the batch
 USUAL = AttackBudget()
+Distance: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"  # images (B, 3, H, W) and their rows (B,) -> (B,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,15 +231,50 @@ def _attack_batch(
         search = smallest_change(lambda batch, index: distance(batch, rows[index]), source[rows], limit, budget)
         attacked[rows], gradients[rows] = search.best, search.spent
         if rounded:
-            attacked[rows], more = round_to_levels(
-                lambda batch, index: distance(batch, rows[index]), source[rows], search.best, limit
-            )
+            attacked[rows], more = _rounded(lambda batch, index: distance(batch, rows[index]), search)
             gradients[rows] += more
     with torch.no_grad():
         success = distance(attacked, every) < threshold
         attacked = torch.where(success[:, None, None, None], attacked, source)
         final = distance(attacked, every)
     return _result(source, attacked, rounded, final, initial, success, initial < threshold, gradients)
+
+
+def _rounded(distance: Distance, search: Search) -> tuple[Tensor, Tensor]:
+    """Rounds what a search found to grey levels; where none is found below the limit, from a point farther below it.
+
+    Single pixels lead back below the limit of a network that is nearly linear there. Where it is not, the nearest point
+    to the source is a narrow place, and a rounded one next to it is not to be had.
+
+    Returns:
+        The images, and how many gradients each took, (N,), int64. Some may still be above their limit.
+    """
+    import torch
+
+    images, spent = round_to_levels(distance, search.origin, search.best, search.limit)
+    for aim in AIMS:
+        with torch.no_grad():
+            above = distance(images, search.index) >= search.limit
+        lost = search.index[above & search.norm.isfinite()]
+        if not len(lost):
+            break
+        _again(distance, search.take(lost), aim, images, spent)
+    return images, spent
+
+
+def _again(distance: Distance, lost: Search, aim: float, images: Tensor, spent: Tensor) -> None:
+    """Moves some images to a share of their limit, rounds them, and writes them and their gradients back."""
+    import torch
+
+    rows = lost.index
+
+    def own(batch: Tensor, index: Tensor) -> Tensor:
+        return distance(batch, rows[index])
+
+    every = torch.arange(len(rows), device=rows.device)
+    lower, _ = nearest_point(own, every, lost.origin, lost.best, aim * lost.limit)
+    images[rows], more = round_to_levels(own, lost.origin, lower, lost.limit)
+    spent[rows] += PLANES + more
 
 
 def _result(source: Tensor, attacked: Tensor, rounded: bool, *columns: Tensor) -> AttackResult:

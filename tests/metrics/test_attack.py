@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from faceeval.data.procfaces.population import sample_factors
+from faceeval.data.procfaces.render import render
 from faceeval.errors import InputError
+from faceeval.judges import load_judge
 from faceeval.metrics import AttackBudget, feature_attack, shuffled_perturbation
 from faceeval.metrics.attack import ATTACK_THRESHOLDS
 
@@ -158,6 +161,23 @@ class TestConstraint:
         assert found.perturbed.all()
         assert (squared(steep, found.images, target, unit=False) < 0.3).all()
         assert np.abs(found.images.astype(int) - source).max() <= 3
+
+    def test_saved_images_mislead_a_trained_network_at_little_cost(self):
+        # its features are far from linear: where rounding only moved pixels along the gradient, most attacks were lost
+        network = load_judge("procfaces").network
+        pictures = np.stack([render(sample_factors(index), 64).image for index in (3, 200, 4000)])
+
+        def embedder(images):
+            return network(images * 2 - 1)["embedding"]
+
+        budget = AttackBudget(search_steps=2, steps=15)
+        exact, found = (
+            feature_attack(embedder, pictures, np.roll(pictures, 1, 0), 0.4, rounded=rounded, budget=budget)
+            for rounded in (False, True)
+        )
+        assert exact.perturbed.all()
+        assert found.perturbed.all()
+        assert (found.norms < 1.1 * exact.norms).all()
 
     def test_already_closer(self):
         source, target = faces(13), faces(14)
