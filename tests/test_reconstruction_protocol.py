@@ -173,3 +173,22 @@ def test_sets_that_do_not_go_together_are_refused():
         draw(faces={"test": SETS["test"], "other": replace(SETS["other"], size=8)})
     with pytest.raises(InputError, match="lacks reconstruct"):
         draw(type("Blind", (), {"card": MethodCard(name="blind")})())
+
+
+def test_as_many_components_as_directions_draw_other_people_exactly():
+    # flat faces before flat backgrounds: three colours of each
+    for components, exact in ((6, True), (5, False)):
+        sweep = draw(options={"components": components})
+        for place in (0, 1):
+            off = value(sweep, "rmse_pixel_global", f"{components} principal components", place)
+            assert (off < 1e-9) == exact
+    assert value(draw(options={"components": 40}), "rmse_pixel_global", "40 principal components") < 1e-9
+    assert off < value(sweep, "rmse_pixel_global", "mean face", 1)
+
+
+def test_a_linear_code_needs_more_images_than_components():
+    point = draw().curve("99 principal components").points[0]
+    assert point.absent["ssim"] == "too few images to fit it on half of the people"
+    assert "principal" not in draw().summary.lead
+    with pytest.raises(InputError, match="at least 1 principal component"):
+        draw(options={"components": 0})

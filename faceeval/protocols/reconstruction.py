@@ -3,7 +3,8 @@
 
 Browatzki and Wallraven's Table 1. They print an RMSE without a formula; the three that go by that name are made side by
 side, with PSNR and SSIM. Whoever returns the image is perfect, and the mean face, the same for all, is what a code that
-says nothing can reach; a thumbnail with about as many numbers as their code has is what one can have without learning.
+says nothing can reach. With about as many numbers as their code has, a thumbnail is what one gets without learning, and
+principal components what one gets by a linear code.
 """
 
 from __future__ import annotations
@@ -21,18 +22,10 @@ from faceeval.protocols.experiments import EXPERIMENTS, Found, Given, Settings
 from faceeval.protocols.findings import image_curves
 from faceeval.protocols.looked import QUICK, chosen_rows, people_of
 from faceeval.protocols.printed import BW_TABLE_1, BW_TABLE_1_SOURCE
-from faceeval.protocols.reconstruction_values import (
-    IDENTITY,
-    MEAN,
-    TAG,
-    Task,
-    Values,
-    image_table,
-    point,
-    thumbnail_name,
-)
+from faceeval.protocols.reconstruction_controls import IDENTITY, MEAN, TAG, Controls, linear_name, thumbnail_name
+from faceeval.protocols.reconstruction_values import Task, Values, image_table, point
 from faceeval.protocols.sheets import Sheet
-from faceeval.results.sweeps import Axis, Curve, Measure, PrintedTable
+from faceeval.results.sweeps import Axis, Curve, Measure, Point, PrintedTable
 
 
 @dataclass(frozen=True)
@@ -42,9 +35,12 @@ class Options:
     Attributes:
         thumbnail: Side in pixels of the reduced image that is compared with: 6 x 6 x 3 are 108 numbers, where
             Browatzki and Wallraven's code has 99.
+        components: Principal components that are compared with, as many as their code has numbers; of each half of the
+            people they are fitted on the other.
     """
 
     thumbnail: int = 6
+    components: int = 99
 
 
 def _measure(
@@ -101,19 +97,16 @@ def run(methods: Sequence[Any], given: Given, options: Options) -> Found:
         options: See `Options`.
 
     Returns:
-        A curve over the sets for each method, for the identity, the mean face and the thumbnail.
+        A curve over the sets for each method, the identity, and each control.
 
     Raises:
         InputError: A method cannot reconstruct, or what it returns are no pictures; sets of one name or of other
-            sizes; a thumbnail larger than the images.
+            sizes; a thumbnail larger than the images, or no component.
     """
     main = given.part("test")
     check_methods(methods, EXPERIMENTS["reconstruction"], main.size)
     sets = _sets(given)
-    tasks = {
-        name: Task(name, faces, chosen_rows(faces, given.count, f"{TAG}/{name}"), methods, given, options.thumbnail)
-        for name, faces in sets.items()
-    }
+    tasks = {name: _task(name, faces, methods, given, options) for name, faces in sets.items()}
     found = {name: task.values() for name, task in tasks.items()}
     sheet = Sheet(("face", "drawn again"), main.size)
     for name, task in tasks.items():
@@ -141,6 +134,12 @@ def run(methods: Sequence[Any], given: Given, options: Options) -> Found:
     )
 
 
+def _task(name: str, faces: FaceSet, methods: Sequence[Any], given: Given, options: Options) -> Task:
+    rows = chosen_rows(faces, given.count, f"{TAG}/{name}")
+    controls = Controls.of(faces, rows, options.thumbnail, options.components, given)
+    return Task(name, faces, rows, methods, controls, given)
+
+
 def _sets(given: Given) -> dict[str, FaceSet]:
     """Returns the sets by name, the main one first.
 
@@ -166,20 +165,29 @@ def _curves(
 ) -> tuple[Curve, ...]:
     """Returns the methods, then what they are compared with."""
     kinds: dict[str, Literal["method", "identity", "control"]] = {m.card.name: "method" for m in methods}
-    kinds |= {IDENTITY: "identity", thumbnail_name(options.thumbnail): "control", MEAN: "control"}
+    controls = (linear_name(options.components), thumbnail_name(options.thumbnail), MEAN)
+    kinds |= {IDENTITY: "identity", **dict.fromkeys(controls, "control")}
     who = {name: people_of(task.faces, task.rows) for name, task in tasks.items()}
+    unfitted = Point(values={}, absent=dict.fromkeys(MEASURES, "too few images to fit it on half of the people"))
     return tuple(
         Curve(
             name=name,
             kind=kind,
-            points=tuple(point(found[one][name], who[one], seed, tuple(MEASURES)) for one in tasks),
+            points=tuple(
+                point(found[one][name], who[one], seed, tuple(MEASURES)) if name in found[one] else unfitted
+                for one in tasks
+            ),
         )
         for name, kind in kinds.items()
     )
 
 
 def _settings(tasks: dict[str, Task], given: Given, options: Options) -> Settings:
-    settings: Settings = {"thumbnail": options.thumbnail, "batch_size": given.batch_size}
+    settings: Settings = {
+        "thumbnail": options.thumbnail,
+        "components": options.components,
+        "batch_size": given.batch_size,
+    }
     for name, task in tasks.items():
         names = [task.faces.names[row] for row in task.rows.tolist()]
         settings |= {
@@ -205,9 +213,9 @@ def _lead(curves: Sequence[Curve], sets: tuple[str, ...]) -> str:
             worst = max(range(1, len(sets)), key=lambda place: off(curve, place))
             line += f", of the other sets {sets[worst]} worst, {off(curve, worst):.1f}"
         said.append(line)
-    thumbnail, mean = (off(curve, 0) for curve in curves if curve.kind == "control")
-    name = next(curve.name for curve in curves if curve.kind == "control")
-    return f"{'; '.join(said)}. On {sets[0]} a {name} is {thumbnail:.1f} off, the mean face {mean:.1f}."
+    controls = [curve for curve in curves if curve.kind == "control" and curve.points[0].values]
+    compared = ", ".join(f"{curve.name} {off(curve, 0):.1f}" for curve in controls)
+    return f"{'; '.join(said)}. To compare with on {sets[0]}: {compared}."
 
 
 def _notices(tasks: dict[str, Task], given: Given) -> tuple[str, ...]:

@@ -16,16 +16,12 @@ from faceeval.metrics.preservation import pixel_l1_error, pixel_rmse, psnr, ssim
 from faceeval.protocols.asked import Images, Indices, pictures
 from faceeval.protocols.experiments import Given
 from faceeval.protocols.findings import mean_over
-from faceeval.protocols.looked import chosen_rows
+from faceeval.protocols.reconstruction_controls import IDENTITY, MEAN, TAG, Controls
 from faceeval.protocols.sheets import Sheet
-from faceeval.protocols.thumbnails import thumbnails
 from faceeval.results import Value
 from faceeval.results.sweeps import Point
 
-IDENTITY, MEAN = "identity", "mean face"
-MEAN_OF = 1000  # images; the mean of more looks the same
 SHOWN = 3  # faces of each set
-TAG = "faceeval/1/bw/reconstruction"
 Values = dict[str, NDArray[np.float64]]  # what is measured of each image -> (n,)
 # of each image: what the measures are made of
 PER_IMAGE = {"rmse_pixel_global": "pixel_rmse", "rmse_pixel_mean": "pixel_rmse", "rms_of_image_l1": "pixel_l1_error"}
@@ -41,36 +37,35 @@ class Task:
         faces: The set.
         rows: Which images of it.
         methods: Who draws.
+        controls: What they are compared with.
         given: Batch size, clock and progress.
-        thumbnail: Side of the reduced image.
     """
 
     name: str
     faces: FaceSet
     rows: Indices
     methods: Sequence[Any]
+    controls: Controls
     given: Given
-    thumbnail: int
 
-    def drawn(self, source: Images, mean: Images) -> dict[str, Images]:
-        """Returns what each method and each control makes of some images."""
+    def drawn(self, source: Images, rows: Indices) -> dict[str, Images]:
+        """Returns what each method and each control makes of some images of the set."""
         made = {
             method.card.name: pictures(method.reconstruct, f"{method.card.name}.reconstruct", self.given, source)
             for method in self.methods
         }
-        with self.given.clock.part("images"):
-            made[thumbnail_name(self.thumbnail)] = thumbnails(source, self.thumbnail)
-        return {**made, MEAN: np.broadcast_to(mean, source.shape)}
+        with self.given.clock.part("controls"):
+            return {**made, **self.controls.drawn(source, rows)}
 
     def values(self) -> dict[str, Values]:
         """Returns what is measured of each image, by curve."""
-        mean, parts = self.mean_face(), dict[str, list[Values]]()
+        parts = dict[str, list[Values]]()
         advance, total = self.given.bar(self.name), len(self.rows)
         for start in range(0, total, self.given.batch_size):
             block = self.rows[start : start + self.given.batch_size]
             with self.given.clock.part("data"):
                 source = self.faces.read(block)
-            made = self.drawn(source, mean)
+            made = self.drawn(source, block)
             with self.given.clock.part("statistics"):
                 for curve, images in made.items():
                     parts.setdefault(curve, []).append(_errors(source, images))
@@ -83,16 +78,6 @@ class Task:
         same = {"pixel_rmse": nothing, "pixel_l1_error": nothing, "psnr": nothing + np.nan, "ssim": nothing + 1.0}
         return {**found, IDENTITY: same}
 
-    def mean_face(self) -> Images:
-        """Returns the mean of the images, uint8 (1, 3, S, S); its sums are exact, however they are cut."""
-        rows = chosen_rows(self.faces, MEAN_OF, f"{TAG}/mean")
-        rows = rows if len(self.rows) > MEAN_OF else self.rows
-        sums = np.zeros((3, self.faces.size, self.faces.size), np.int64)
-        with self.given.clock.part("data"):
-            for start in range(0, len(rows), self.given.batch_size):
-                sums += self.faces.read(rows[start : start + self.given.batch_size]).sum(axis=0, dtype=np.int64)
-        return np.rint(sums / len(rows)).astype(np.uint8)[None]
-
     def show(self, sheet: Sheet, found: dict[str, Values]) -> None:
         """Adds a few faces by the hash rule, and the worst of each method."""
         chosen = select(SHOWN, [self.faces.names[row] for row in self.rows.tolist()], f"{TAG}/shown")
@@ -102,8 +87,9 @@ class Task:
             worst = int(found[method.card.name]["pixel_rmse"].argmax())
             strips.append((f"{self.name}, worst of {method.card.name}", worst, method.card.name))
         for title, place, only in strips:
-            source = self.faces.read(self.rows[place : place + 1])
-            for curve, images in self.drawn(source, source).items():
+            rows = self.rows[place : place + 1]
+            source = self.faces.read(rows)
+            for curve, images in self.drawn(source, rows).items():
                 if curve != MEAN and only in ("", curve):
                     far = found[curve]["pixel_rmse"][place]
                     sheet.add(title, curve, [source[0], images[0]], f"RMSE of {curve} {far:.1f}" if only else "")
@@ -147,11 +133,6 @@ def image_table(curve: str, found: dict[str, dict[str, Values]]) -> Values:
         for place, (start, values) in enumerate(zip(np.cumsum([0, *sizes]), found.values(), strict=False)):
             table[key][start : start + sizes[place], place] = values[curve][key]
     return table
-
-
-def thumbnail_name(side: int) -> str:
-    """Returns what the control is called that keeps so many pixels a side."""
-    return f"thumbnail of {side} x {side} pixels"
 
 
 def _errors(source: Images, images: Images) -> Values:
