@@ -44,6 +44,8 @@ class Config:
             ``"gap"`` means of the last maps, ``"flatten"`` the last maps themselves, ``"fc"`` a linear map of those.
             At every place of the maps the pose of the subject would be asked of the picture by L_GC.
         id_dim: Length of the identity vector for ``id_pool="fc"``; the others decide it themselves.
+        id_unit: Bring f_I to unit length, so that the vectors of strangers, of whom I is less sure, are as long as
+            those of the people it was trained on; class scores are made of it before.
         id_scale: 0: class scores are a linear function of f_I. Above: f_I is batch-normed and brought to unit length,
             and scores are this many times its cosine to each class (Wang et al., "CosFace", CVPR 2018).
         id_margin: How much less the cosine to the right class counts in training, with ``id_scale``.
@@ -96,6 +98,7 @@ class Config:
     bn: bool = True
     id_pool: Pooling = "gap"
     id_dim: int = 512
+    id_unit: bool = False
     id_scale: float = 0.0
     id_margin: float = 0.0
     attr_dim: int = 256
@@ -154,8 +157,7 @@ SMALL = Config(
     id_places=38,
     id_pool="fc",
     id_dim=64,
-    id_scale=16.0,
-    id_margin=0.1,
+    id_unit=True,
     attr_dim=40,
     unlabelled_share=0.1,
     same_person=0.75,

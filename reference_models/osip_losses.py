@@ -85,7 +85,7 @@ def identity_loss(
     if not known.any():
         return {"i_classes": 0.0 * next(recogniser.parameters()).sum()}
     faces = unsteady(batch.negatives[known], config, batch.generator)
-    scores = recogniser.classify(recogniser(faces), classes[known])
+    scores = recogniser.classify(recogniser.read(faces), classes[known])
     return {"i_classes": functional.cross_entropy(scores.float(), classes[known])}
 
 

@@ -71,33 +71,38 @@ class Recogniser(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.pool, self.scale, self.margin = config.id_pool, config.id_scale, config.id_margin
+        self.unit = config.id_unit or self.scale > 0
         self.trunk = VGG(config, config.convs, config.width, config.id_places)
         flat = self.trunk.channels * self.trunk.side**2
         self.dimensions = {"gap": self.trunk.channels, "flatten": flat, "fc": config.id_dim}[config.id_pool]
         self.fc = nn.Linear(flat, self.dimensions) if config.id_pool == "fc" else None
         self.norm = batch_norm(self.dimensions, affine=False) if self.scale else None
-        self.head = nn.Linear(self.dimensions, max(config.n_ids, 1), bias=not self.scale)
+        self.head = nn.Linear(self.dimensions, max(config.n_ids, 1), bias=not self.unit)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps faces (N, 3, S, S) in [-1, 1] to identity vectors (N, dimensions), float32."""
+    def read(self, x: Tensor) -> Tensor:
+        """Maps faces (N, 3, S, S) in [-1, 1] to what class scores are made of, float32 (N, dimensions)."""
         maps = self.trunk(x)
         found: Tensor = maps.mean((2, 3)) if self.pool == "gap" else maps.flatten(1)
         found = (found if self.fc is None else self.fc(found)).float()
-        if self.norm is None:
-            return found
-        return functional.normalize(self.norm(found[:, :, None, None]).flatten(1))
+        return found if self.norm is None else self.norm(found[:, :, None, None]).flatten(1)
 
-    def classify(self, identity: Tensor, classes: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps faces (N, 3, S, S) in [-1, 1] to identity vectors (N, dimensions), float32."""
+        found = self.read(x)
+        return functional.normalize(found) if self.unit else found
+
+    def classify(self, found: Tensor, classes: Tensor | None = None) -> Tensor:
         """Returns a score for each labelled person, (N, n_ids).
 
         Args:
-            identity: (N, dimensions).
+            found: What ``read`` returned (N, dimensions). Identity vectors will do where only the order counts: scores
+                of vectors that were brought to unit length have no bias.
             classes: Who each is (N,), int64, where the network learns: the margin is taken off the right cosine.
         """
         if not self.scale:
-            scores: Tensor = self.head(identity)
+            scores: Tensor = self.head(found)
             return scores
-        cosines = functional.linear(identity, functional.normalize(self.head.weight.float()))
+        cosines = functional.linear(functional.normalize(found), functional.normalize(self.head.weight.float()))
         if classes is not None:
             cosines = cosines - self.margin * functional.one_hot(classes, cosines.shape[1])
         return self.scale * cosines

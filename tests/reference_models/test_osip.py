@@ -174,14 +174,18 @@ def test_pictures_are_finite_and_within_range(config, count):
     assert made.abs().max() <= 1
 
 
-def test_a_cosine_head_takes_a_margin_off_the_right_class():
+def test_identity_vectors_have_unit_length_and_a_cosine_head_takes_a_margin_off_the_right_class():
     recogniser = Recogniser(replace(SMALLEST, id_scale=10.0, id_margin=0.25))
     identity = functional.normalize(torch.randn(3, 6, generator=torch.Generator().manual_seed(0)))
     classes = torch.tensor([0, 5, 2])
     plain, learning = recogniser.classify(identity), recogniser.classify(identity, classes)
     assert plain.abs().max() <= 10 + 1e-5
     torch.testing.assert_close(plain - learning, 2.5 * functional.one_hot(classes, 6).float())
-    with at_rest(recogniser):
+    unit = Recogniser(SMALLEST)
+    with torch.no_grad(), at_rest(unit, recogniser):
+        vectors, read = unit(to_signed(IMAGES)), unit.read(to_signed(IMAGES))
+        torch.testing.assert_close(vectors, functional.normalize(read))
+        assert torch.equal(unit.classify(vectors).argmax(1), unit.classify(read).argmax(1))
         lengths = recogniser(to_signed(IMAGES)).norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones(6))
 
@@ -514,7 +518,7 @@ def test_every_row_of_the_method_is_a_variant():
 
 def test_weights_to_begin_from_are_taken(tmp_path):
     first = run(FACES, out=tmp_path / "first")
-    still = {**MICRO, "lr": 0.0, "lr_d": 0.0, "id_lr": 0.0, "bn": False, "id_scale": 0.0}
+    still = {**MICRO, "lr": 0.0, "lr_d": 0.0, "id_lr": 0.0, "bn": False}
     plain = run(FACES, out=tmp_path / "plain", overrides=still)
     again = run(FACES, out=tmp_path / "again", overrides=still, start=plain, seed=5)
     assert again.read_bytes() == plain.read_bytes()
@@ -527,7 +531,8 @@ def test_weights_to_begin_from_are_taken(tmp_path):
     [
         {"precision": "bf16", "channels_last": True},
         {"precision": "no", "channels_last": False, "accumulate": 2},
-        {"bn": False, "id_pool": "flatten", "id_scale": 0.0, "id_rate": 1.0, "reparam": "printed", "routing": "all"},
+        {"bn": False, "id_pool": "flatten", "id_unit": False, "id_rate": 1.0, "reparam": "printed", "routing": "all"},
+        {"id_scale": 16.0, "id_margin": 0.1, "id_noise": 0.0, "balanced": True},
     ],
 )
 def test_other_ways_to_compute_train_too(changes, tmp_path):
