@@ -110,19 +110,6 @@ BAO_TABLE_2_SOURCE = "Bao et al., Open-set identity preserving face synthesis, T
 # The same, Table 4: the numbers are faceeval.metrics.detection.PRINTED_ACCURACY; one of four is lost.
 BAO_TABLE_4_SOURCE = "Bao et al., Open-set identity preserving face synthesis, Table 4 (LFW, 128 px)"
 
-# Bao et al., "Towards open-set identity preserving face synthesis", Table 2: top-1 identification among 10,000 people
-# of MS-Celeb-1M, in per cent. The head of one column is lost in the text at hand; "w/o U" is what is left of the five
-# settings it names. Table 3, the same on Multi-PIE, is lost whole.
-BAO_TABLE_2: dict[str, float] = {
-    "real queries": 87.39,
-    "w/o L_GC": 5.71,
-    "w/o T": 79.19,
-    "w/o L_GD": 80.52,
-    "w/o U": 80.24,
-    "full": 81.11,
-}
-BAO_TABLE_2_SOURCE = "Bao et al., Open-set identity preserving face synthesis, Tables 2 and 3 (128 px)"
-
 
 def printed(method: str, attribute: str) -> PrintedScore | None:
     """Returns what FAI's Table 1 prints for a method and attribute; None where it prints nothing."""
