@@ -115,7 +115,7 @@ def smallest_change(
     under_way = search.index
     for _ in range(budget.search_steps):
         _descend(distance, search, search.take(under_way), budget)
-        under_way = under_way[_next_weight(search, under_way)]
+        under_way = under_way[_next_weight(search, under_way, budget.step_size)]
         if not len(under_way):
             break
     # where no weight brought it below the limit, the tangent planes may still lead there
@@ -265,7 +265,7 @@ def _adam(rows: Search, gradient: Tensor) -> None:
     rows.point = rows.point - _wide(rate) * rows.first / (rows.second.sqrt() + EPS)
 
 
-def _next_weight(search: Search, rows: Tensor) -> Tensor:
+def _next_weight(search: Search, rows: Tensor, first_step: float) -> Tensor:
     """Moves the weight of each image between those known; returns which images have another one to try."""
     import torch
 
@@ -275,6 +275,8 @@ def _next_weight(search: Search, rows: Tensor) -> Tensor:
     search.low[rows], search.high[rows] = low, high
     known = torch.where(low > 0, (low * high).sqrt(), high / FACTOR)
     search.weight[rows] = torch.where(high.isinf(), low * FACTOR, known)
+    # an image that stalled far above its limit has a long way to go under a larger weight
+    search.step[rows] = torch.where(high.isinf(), first_step, search.step[rows])
     search.found[rows] = False
     search.loss[rows] = torch.inf
     return high > CLOSE * low

@@ -189,6 +189,17 @@ class TestConstraint:
         assert (found.norms[1], found.distances[1], found.gradients[1]) == (0, 0, 0)
         assert np.array_equal(found.images[1], source[1])
 
+    def test_a_target_far_away_asks_for_a_large_change_and_gets_it(self):
+        def colours(images):
+            return images.mean((2, 3)) * 2 - 0.9
+
+        source, target = (np.full((1, 3, 8, 8), 1, np.uint8) * np.reshape(c, (1, 3, 1, 1)).astype(np.uint8)
+                          for c in ((110, 150, 240), (150, 186, 74)))  # fmt: skip
+        assert squared(colours, source, target) > 2
+        found = feature_attack(colours, source, target, 0.1)
+        assert found.perturbed.all()
+        assert found.norms > 2
+
     def test_out_of_reach(self):
         weight = orthonormal(15, 2, 192)
         nearly_constant = Linear(weight * 0.01, -torch.tensor([1.0, 0.0], dtype=torch.float64))
