@@ -23,14 +23,16 @@ from faceeval.data.procfaces.workers import Workers, factors_of
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile)
 
 
-def true_images(folder: Path, indices: Sequence[int], size: int, attribute: str, workers: Workers) -> NDArray[np.uint8]:
+def true_images(
+    folder: Path, indices: Sequence[int], size: int, attribute: str | None, workers: Workers
+) -> NDArray[np.uint8]:
     """Returns images with one attribute flipped, rendering only those not kept yet.
 
     Args:
         folder: Folder of this version of the set.
         indices: Indices into the population that the workers render.
         size: Side in pixels.
-        attribute: CelebA's name.
+        attribute: CelebA's name; None for a population that is a true answer as it is.
         workers: Who renders.
 
     Returns:
@@ -43,7 +45,7 @@ def true_images(folder: Path, indices: Sequence[int], size: int, attribute: str,
     def render(wanted: list[int]) -> NDArray[np.uint8]:
         return np.concatenate([batch.images for batch in workers.render(wanted, size, attribute)])
 
-    return _kept(folder / f"truth-{size}" / attribute, indices, (3, size, size), render)
+    return _kept(folder / f"truth-{size}" / (attribute or "as-is"), indices, (3, size, size), render)
 
 
 def region_masks(folder: Path, indices: Sequence[int], size: int, workers: Workers) -> NDArray[np.uint8]:
