@@ -245,7 +245,7 @@ def _from_file(
     path: Path, channel_order: ChannelOrder, normaliser: Normaliser, stamp: tuple[int, int]
 ) -> FeatureExtractor:
     """Reads a user's file; ``stamp`` tells a changed file from the one that was read before."""
-    state, torchvisions = _renamed(_read_tensors(path), path)
+    state, torchvisions = _renamed(read_tensors(path), path)
     imagenet = torchvisions if normaliser == "auto" else normaliser == "imagenet"
     mean, spread = (IMAGENET_MEAN, IMAGENET_SPREAD) if imagenet else (VGG_FACE_MEAN, ONE)
     network = FeatureExtractor(Layout(len(state["conv1_1.bias"]), mean, spread))
@@ -284,8 +284,15 @@ def _renamed(tensors: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tenso
     return {own: tensors[name].float() for name, own in wanted.items()}, scheme is schemes[-1]
 
 
-def _read_tensors(path: Path) -> Mapping[str, Tensor]:
-    """Reads a file of named tensors; refuses whatever could run code."""
+def read_tensors(path: Path) -> Mapping[str, Tensor]:
+    """Reads a file of named tensors, as it has them; refuses whatever could run code.
+
+    Args:
+        path: A ``.safetensors``, ``.pth`` or ``.pt`` file that is there.
+
+    Raises:
+        CheckpointError: It is damaged, holds more than tensors, or is of another kind.
+    """
     expected = "named tensors in a .safetensors, .pth or .pt file"
     if path.suffix not in (".safetensors", ".pth", ".pt"):
         raise CheckpointError(expected, path.name, "convert it with the program that made it")
