@@ -171,3 +171,33 @@ def pictures(
             drawn = call(*parts, *rest)
         made.append(check_edits(drawn, tuple(parts[0].shape), name))
     return np.concatenate(made) if made else np.empty_like(sources[0])
+
+
+def readings(method: Any, call: str, faces: FaceSet, rows: Indices, width: int, given: Given) -> Codes:
+    """Returns what a method itself says of some images, float64 (n, width).
+
+    Args:
+        method: Reads.
+        call: ``"read_pose"`` or ``"read_expression"``.
+        faces: The set.
+        rows: Images of it, (n,).
+        width: Numbers it says of each image.
+        given: Batch size, clock and progress.
+
+    Raises:
+        InputError: What came back is no float tensor (n, width) on the CPU, or is not finite.
+    """
+    name, advance = f"{method.card.name}.{call}", given.bar(f"{method.card.name}, {call}")
+    found: list[Codes] = []
+    for start in range(0, len(rows), given.batch_size):
+        block = rows[start : start + given.batch_size]
+        with given.clock.part("data"):
+            images = faces.read(block)
+        with given.clock.part("embed"), torch.inference_mode():
+            said = getattr(method, call)(torch.from_numpy(images.copy()))
+        found.append(_codes(said, len(images), found, name, faces.names[block[0]]))
+        if found[-1].shape[1] != width:
+            got = f"{found[-1].shape[1]} numbers for each"
+            raise InputError(f"from {name} {width} numbers for each image", got, "see faceeval.method")
+        advance(min(start + given.batch_size, len(rows)), len(rows))
+    return np.concatenate(found)

@@ -68,8 +68,8 @@ BW_TABLE_2: dict[str, tuple[float, float, float, float, float]] = {
 BW_TABLE_2_SOURCE = "Browatzki and Wallraven, Table 2 (LFW, 128 px)"
 
 # The same, Table 3: one-vs-rest AUC on AffectNet's validation images: neutral, happy, sad, surprise, fear, disgust,
-# anger, contempt, and the average as printed. The cells of VGG-Face have the mean 0.815; its 0.85 is a misprint. The row
-# of AFFNet-TL is itself quoted there (Vemulapalli and Agarwala, "A compact embedding for facial expression similarity").
+# anger, contempt, and the average as printed. The cells of VGG-Face have the mean 0.815; its 0.85 is a misprint. The
+# row of AFFNet-TL is itself quoted there, from Vemulapalli and Agarwala, arXiv:1811.11283.
 BW_TABLE_3: dict[str, tuple[float, ...]] = {
     "AFFNet-TL": (0.86, 0.96, 0.89, 0.89, 0.90, 0.84, 0.88, 0.83, 0.88),
     "ResNet18": (0.82, 0.95, 0.89, 0.85, 0.91, 0.87, 0.86, 0.88, 0.88),
