@@ -39,7 +39,7 @@ from faceeval.protocols.moved import (
 )
 from faceeval.protocols.posed import BIN_NAMES, FRONT, SIDE_LIT, TURNED, TURNED_SIDE_LIT, taken_in, turned_by_pose
 from faceeval.protocols.sheets import Sheet
-from faceeval.results.sweeps import Axis, Curve, Measure
+from faceeval.results.sweeps import Axis, Curve, FaceGrid, Measure
 
 SHOWN = 4  # people in the strips
 TAG = "faceeval/1/frontalization"
@@ -129,32 +129,38 @@ def run(methods: Sequence[Any], given: Given, options: Options) -> Found:
             tables[name] = task.tables(seen, images, truth)
             reason = partial(_reason, truth is not None)
             curves.append(curve_of(name, KINDS.get(name, "method"), tables[name], MEASURES, reason, given, SHARES))
-    sheet = Sheet(("turned", "lent", "frontal", "truth"), faces.size)
-    for place in range(min(SHOWN * len(task.kinds), len(task.rows))):
-        for name in ways:
-            right = None if truth is None else truth[place]
-            strip = [task.turned[place], task.lent[place], made[name][place], right]
-            sheet.add(faces.names[task.rows[place]], name, strip, f"{task.kinds[task.kind[place]]}, by {ways[name]}")
-    grid, tiles = sheet.drawn()
+    grid, tiles = _sheet(task, made, ways, truth)
     return Found(
         title="Frontalization: turned faces seen from the front",
         lead=_lead(curves),
         faces=faces,
-        names=tuple(faces.names[row] for row in np.unique([task.rows, task.lenders, task.fronts]).tolist()),
+        names=task.looked_at(),
         cards={method.card.name: method.card for method in methods},
         axis=Axis.of_names("the picture that is turned", task.kinds),
         measures=MEASURES,
         curves=tuple(curves),
         settings={
-            "people": len(np.unique(task.fronts)),
+            "people": task.people,
             **{f"by, {name}": way for name, way in ways.items()},
             "batch_size": given.batch_size,
         },
         images=image_curves(tuple(faces.names[row] for row in task.rows.tolist()), tables),
         grid=grid,
         tiles=tiles,
-        notices=(*looked_short(given, len(np.unique(task.fronts)), "people"), *task.notices),
+        notices=(*looked_short(given, task.people, "people"), *task.notices),
     )
+
+
+def _sheet(
+    task: _Task, made: dict[str, Images], ways: dict[str, str], truth: Images | None
+) -> tuple[FaceGrid, NDArray[np.uint8]]:
+    sheet = Sheet(("turned", "lent", "frontal", "truth"), task.faces.size)
+    for place in range(min(SHOWN * len(task.kinds), len(task.rows))):
+        right = None if truth is None else truth[place]
+        for name, way in ways.items():
+            strip = [task.turned[place], task.lent[place], made[name][place], right]
+            sheet.add(task.faces.names[task.rows[place]], name, strip, f"{task.kinds[task.kind[place]]}, by {way}")
+    return sheet.drawn()
 
 
 def _way(method: Any, options: Options) -> str:
@@ -228,6 +234,15 @@ class _Task:
         gallery = read_faces(faces.read(fronts), given)
         lights = table[owner, 2 + kind] if by_condition else None
         return cls(faces, kinds, kind, rows, lenders, fronts[owner], lights, turned, lent, gallery, owner, aim, notices)
+
+    @property
+    def people(self) -> int:
+        """How many people are turned."""
+        return len(np.unique(self.fronts))
+
+    def looked_at(self) -> tuple[str, ...]:
+        """Returns the names of all pictures."""
+        return tuple(self.faces.names[row] for row in np.unique([self.rows, self.lenders, self.fronts]).tolist())
 
     def true_answers(self) -> Images | None:
         """Returns what the turned faces should look like: rendered, or else the picture that was taken so."""

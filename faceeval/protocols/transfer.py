@@ -86,7 +86,7 @@ def run(methods: Sequence[Any], given: Given, options: Options) -> Found:
         title="Transfer: what moved, and what stayed",
         lead=_lead(curves),
         faces=faces,
-        names=tuple(faces.names[row] for row in pairs.rows().tolist()),
+        names=pairs.looked_at(),
         cards={method.card.name: method.card for method in methods},
         axis=Axis.of_names("what is the giver's", parts),
         measures=MEASURES,

@@ -214,9 +214,10 @@ class Pairs:
         pairs = zip(self.givers.tolist(), self.takers.tolist(), strict=True)
         return tuple(f"{self.faces.names[giver]} {self.faces.names[taker]}" for giver, taker in pairs)
 
-    def rows(self) -> NDArray[np.int64]:
-        """Returns every picture that was looked at, ascending."""
-        return np.unique(np.concatenate([self.givers, self.takers, self.references.ravel()]))
+    def looked_at(self) -> tuple[str, ...]:
+        """Returns the names of all pictures."""
+        rows = np.unique(np.concatenate([self.givers, self.takers, self.references.ravel()]))
+        return tuple(self.faces.names[row] for row in rows.tolist())
 
     def notices(self) -> tuple[str, ...]:
         """Says what no label tells and the judges had to."""
