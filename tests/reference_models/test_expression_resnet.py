@@ -108,6 +108,18 @@ def test_pictures_are_normalised_as_imagenets():
     assert seen[0].abs().max() < 1e-5
 
 
+def test_with_torchvisions_weights_it_is_torchvisions_network(tmp_path):
+    models = pytest.importorskip("torchvision.models")
+    theirs = models.resnet18(weights=None).eval()
+    save_file(dict(theirs.state_dict()), tmp_path / "resnet18.safetensors")
+    ours = build(Config(imagenet=str(tmp_path / "resnet18.safetensors")), 0)["resnet"].eval()
+    theirs.fc = nn.Identity()
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    mean, spread = (torch.tensor(three).view(1, 3, 1, 1) for three in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    with torch.no_grad():
+        assert torch.allclose(ours.features(images * 2 - 1), theirs((images - mean) / spread), atol=1e-4)
+
+
 def test_a_configuration_without_blocks_is_refused():
     with pytest.raises(InputError, match="every stage"):
         build(replace(MICRO, blocks=()), 0)
