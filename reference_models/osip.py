@@ -78,8 +78,8 @@ def build(config: Config, seed: int) -> Networks:
         "generator": Generator(config, recogniser.dimensions),
         "discriminator": Discriminator(config),
     }
-    for offset, network in enumerate(networks.values()):
-        initialise(network, seed + offset, std=config.init)
+    for offset, (name, network) in enumerate(networks.items()):
+        initialise(network, seed + offset, std=config.g_init if name == "generator" else config.init)
     return networks
 
 

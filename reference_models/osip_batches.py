@@ -70,6 +70,7 @@ class Pairs:
         self._pool = np.arange(len(faces)) if config.use_unlabelled else self._labelled
         assert faces.person_places is not None  # or there were no classes
         self._people = faces.person_places
+        self._known = np.unique(self._people[self._labelled])
         order = np.argsort(self._people, kind="stable")
         self._by_person = order[self._people[order] >= 0]
         counts = np.bincount(self._people[self._by_person])
@@ -97,8 +98,7 @@ class Pairs:
         chosen = pool[rng.integers(len(pool), size=count)]
         if not self._config.balanced:
             return chosen
-        people = np.unique(self._people[self._labelled])
-        drawn = self._of_people(rng, people[rng.integers(len(people), size=count)])
+        drawn = self._of_people(rng, self._known[rng.integers(len(self._known), size=count)])
         return np.where(self.classes[chosen] >= 0, drawn, chosen)
 
     def _of_people(self, rng: np.random.Generator, people: Indices) -> Indices:

@@ -79,7 +79,8 @@ class Config:
         w_kl: Weight of L_KL (equation 3).
         d_width: Channels of the first convolution of D (section 4: "as DCGAN"); doubled by each further one.
         d_max_width: Most channels of D; 1024 caps nothing at 128 pixels.
-        init: Spread of the first weights, see ``blocks.initialise`` (DCGAN: 0.02).
+        init: Spread of the first weights but G's, see ``blocks.initialise`` (DCGAN: 0.02).
+        g_init: That of G's. Larger ones drive the first pictures to where tanh is flat.
         guidance: Nothing: the method edits no attribute.
         training: Adam at 2e-4 with momenta 0.5 and 0.999, 32 pairs; none of it is printed.
     """
@@ -125,6 +126,7 @@ class Config:
     d_width: int = 64
     d_max_width: int = 1024
     init: Spread = 0.02
+    g_init: Spread = 0.02
     guidance: Guidance = UNGUIDED
     training: Training = PAPER_TRAINING
 
@@ -163,7 +165,7 @@ SMALL = Config(
     same_person=0.75,
     id_share=0.45,
     id_rate=0.0,
-    id_lr=1.5e-3,
+    id_lr=2e-3,
     id_decay=1e-4,
     id_shift=3,
     id_noise=0.05,

@@ -340,7 +340,7 @@ def test_faces_are_moved_and_noisy_only_where_that_is_asked_for():
 def test_four_images_can_be_learnt_by_heart():
     noise = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     images = functional.interpolate(noise, size=64, mode="bicubic").clamp(-1, 1)
-    networks = osip.build(replace(TINY, init=None), 0)
+    networks = osip.build(replace(TINY, init=None, g_init=None), 0)
     encoder, generator = networks["attributes"], networks["generator"]
     with torch.no_grad(), at_rest(networks["identity"]):
         identity = networks["identity"](images)
@@ -561,7 +561,7 @@ def test_bad_requests_are_refused_before_anything_is_written(tmp_path):
 
 @pytest.fixture(scope="module")
 def method():
-    networks = osip.build(replace(SMALLEST, init=None), 3)
+    networks = osip.build(replace(SMALLEST, g_init=None), 3)
     for network in networks.values():
         network.eval().requires_grad_(False)
     return osip.as_method(networks, SMALLEST, ())
