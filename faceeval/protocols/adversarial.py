@@ -173,19 +173,23 @@ def _lead(curves: Sequence[Curve], places: tuple[float, ...]) -> str:
         if place is None:
             said.append(f"{curve.name}: too few attacks succeeded for a detector")
             continue
-        noise = next(other for other in curves if other.name == f"{curve.name}, {SHUFFLED}").points[place].values
-        found = {key: f"{100 * value.value:.1f} %" for key, value in curve.points[place].values.items()}
-        shuffled = (
-            f"{100 * noise['detection_accuracy'].value:.1f} %" if "detection_accuracy" in noise else "an unknown share"
-        )
+        noise = next(other for other in curves if other.name == f"{curve.name}, {SHUFFLED}")
+        shown = {key: _share(curve, place, key) for key in MEASURES}
         said.append(
             f"{curve.name}, threshold {places[place]:g}: texture of picture and reconstruction tells "
-            f"{found['detection_accuracy']} of the faces rightly, of the picture alone "
-            f"{found['detection_accuracy_image']}, {shuffled} where the change is shuffled; to the judge "
-            f"{found['turned_rate']} of the adversarial faces and {found['honest_turned_rate']} of the honest ones "
-            f"come back as the target"
+            f"{shown['detection_accuracy']} of the faces rightly, of the picture alone "
+            f"{shown['detection_accuracy_image']}, {_share(noise, place, 'detection_accuracy')} where the change is "
+            f"shuffled, and the judge who compares both {shown['judge_detection_accuracy']}; to the judge "
+            f"{shown['turned_rate']} of the adversarial faces and {shown['honest_turned_rate']} of the honest ones come "
+            f"back as the target"
         )
     return f"{'; '.join(said)}. Chance is 50 %."
+
+
+def _share(curve: Curve, place: int, key: str) -> str:
+    """Returns a share in words; an honest word where there is none."""
+    value = curve.points[place].values.get(key)
+    return "an unknown share" if value is None else f"{100 * value.value:.1f} %"
 
 
 def _settings(task: Task, given: Given, options: Options, work: Work) -> Settings:
