@@ -180,8 +180,8 @@ def _lead(curves: Sequence[Curve], places: tuple[float, ...]) -> str:
             f"{shown['detection_accuracy']} of the faces rightly, of the picture alone "
             f"{shown['detection_accuracy_image']}, {_share(noise, place, 'detection_accuracy')} where the change is "
             f"shuffled, and the judge who compares both {shown['judge_detection_accuracy']}; to the judge "
-            f"{shown['turned_rate']} of the adversarial faces and {shown['honest_turned_rate']} of the honest ones come "
-            f"back as the target"
+            f"{shown['turned_rate']} of the adversarial faces and {shown['honest_turned_rate']} of the honest ones "
+            f"come back as the target"
         )
     return f"{'; '.join(said)}. Chance is 50 %."
 
