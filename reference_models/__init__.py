@@ -16,18 +16,29 @@ METHODS: dict[str, str] = {
     "cnia": "reference_models.cnia:CNIA",
     "cyclegan": "reference_models.cyclegan:CycleGAN",
     "diat": "reference_models.diat:DIAT",
+    "expression_resnet": "reference_models.expression_resnet:ExpressionResNet",
     "fai": "reference_models.fai:FAI",
     "identity": "reference_models.identity:Identity",
     "inpainting": "reference_models.inpainting:Inpainting",
     "maae": "reference_models.maae:MAAE",
+    "mad": "reference_models.mad:MAD",
+    "mad_separate": "reference_models.mad:MAD@separate",
+    "osip": "reference_models.osip:OSIP",
+    "osip_no_gc": "reference_models.osip:OSIP@no_gc",
+    "osip_no_gd": "reference_models.osip:OSIP@no_gd",
+    "osip_no_kl": "reference_models.osip:OSIP@no_kl",
+    "osip_no_t": "reference_models.osip:OSIP@no_t",
+    "osip_no_u": "reference_models.osip:OSIP@no_u",
     "residual_gan": "reference_models.residual_gan:ResidualGAN",
     "stargan": "reference_models.stargan:StarGAN",
     "unit": "reference_models.unit:UNIT",
+    "vggface_descriptor": "reference_models.vggface_descriptor:VGGFaceDescriptor",
 }
 # methods that have nothing to train, and what can be done instead
 UNTRAINED: dict[str, str] = {
     "cnia": "it optimises each image; collect guides for it: python tools/collect_guides.py --help",
     "identity": "it has no weights; score it as it is",
+    "vggface_descriptor": "it takes the features of a network that is there; name another with weights of your own",
 }
 WEIGHTS = Path(__file__).parent / "weights"
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,9 @@ def score_experiment(asked: Asked) -> None:
     loaded = time.perf_counter()
     with interruptible("no result was written"), progress(asked.quiet) as bar:
         opened = {name: _open_split(asked, data, asked.root, name, side, bar(f"reading {name}")) for name in row.splits}
+        for name in row.optional:
+            with suppress(UnknownNameError):  # data without splits, all of which is its test
+                opened[name] = _open_split(asked, data, asked.root, name, side, bar(f"reading {name}"))
         beside = [(name, None) for name in row.beside] if asked.data is None else []
         for name, root in asked.also or beside:
             opened[name] = _open_split(asked, name, root, "test", side, bar(f"reading {name}"))
@@ -161,7 +165,10 @@ def _lacks(kind: Any, row: ExperimentRow) -> str:
 
 
 def _open_split(asked: Asked, data: str, root: Path | None, split: str, side: int, advance: Advance) -> FaceSet:
-    """Opens a split, cut as the dataset's benchmark says; of a dataset without splits, ``"test"`` is all of it."""
+    """Opens a split, cut as the dataset's benchmark says.
+
+    ``"test"`` is the validation split of data that have no other (AffectNet), and all of data without splits.
+    """
     from faceeval.benchmark import Benchmark
     from faceeval.data.table import load_faces
 
@@ -179,12 +186,10 @@ def _open_split(asked: Asked, data: str, root: Path | None, split: str, side: in
         say_skipped(faces)
         return faces
 
-    try:
-        return opened(split)
-    except UnknownNameError:
-        if split != "test":
-            raise
-    return opened("all")
+    for name in (split, "validation", "all") if split == "test" else ():
+        with suppress(UnknownNameError):
+            return opened(name)
+    return opened(split)
 
 
 def _open_pairs(data: str, root: Path | None, row: ExperimentRow) -> dict[str, FacePairs]:

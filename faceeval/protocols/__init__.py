@@ -14,7 +14,18 @@ PROTOCOLS: dict[str, str] = {
     "chain": "faceeval.protocols.chain:run",
     "strength": "faceeval.protocols.strength:run",
     "timing": "faceeval.protocols.timing:run",
+    "identification": "faceeval.protocols.identification:run",
+    "leakage": "faceeval.protocols.leakage:run",
+    "adversarial": "faceeval.protocols.adversarial:run",
     "verification": "faceeval.protocols.verification:run",
+    "expression": "faceeval.protocols.expression:run",
+    "pose": "faceeval.protocols.pose:run",
+    "reconstruction": "faceeval.protocols.reconstruction:run",
+    "generation": "faceeval.protocols.generation:run",
+    "retrieval": "faceeval.protocols.retrieval:run",
+    "morphing": "faceeval.protocols.morphing:run",
+    "frontalization": "faceeval.protocols.frontalization:run",
+    "transfer": "faceeval.protocols.transfer:run",
 }
 
 

@@ -38,7 +38,10 @@ class ExperimentRow:
         needs: Calls a method must offer, all of them; any of the alternatives where one is written ``"a|b"``.
         such_as: Names of methods that offer them, for messages.
         data: What it is run on where the user names no data.
-        splits: Splits it reads; of a dataset without splits, ``"test"`` is all of it.
+        splits: Splits it reads; ``"test"`` is the validation split of data that have no other, and all of data without
+            splits.
+        optional: Splits it reads where the data have them.
+        beside: Other datasets whose ``"test"`` splits it reads too, where the user names no data.
         pairs: Lists of pairs it reads, as LFW names them.
         judges: Roles without which there is nothing to measure.
         count: What ``--count`` stands for.
@@ -50,6 +53,8 @@ class ExperimentRow:
     such_as: str
     data: str = "procfaces"
     splits: tuple[str, ...] = ("test",)
+    optional: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
     judges: tuple[str, ...] = ()
     count: str = "images"
@@ -61,7 +66,7 @@ class Given:
 
     Attributes:
         data: The dataset's name, for messages.
-        faces: Split -> its faces.
+        faces: Split -> its faces; of other datasets read beside it, name -> their test split.
         panel: The judges.
         pairs: File name of a list of pairs -> what it says.
         count: How many of what the row's ``count`` says; None takes the protocol's number.
@@ -197,6 +202,35 @@ def read_options(name: str, changes: Mapping[str, Any]) -> Any:
 
 
 EXPERIMENTS: dict[str, ExperimentRow] = {
+    "identification": ExperimentRow(
+        "find the person a generated face is to be (Bao, Tables 2 and 3)",
+        "faceeval.protocols.identification",
+        ("swap",),
+        "osip or mad",
+        data="procfaces:msceleb",
+        optional=("train",),
+        beside=("procfaces:multipie",),
+        judges=("identity",),
+        count="people",
+    ),
+    "leakage": ExperimentRow(
+        "identity read from codes that should not hold it (Bao, Figure 4)",
+        "faceeval.protocols.leakage",
+        ("embed",),
+        "osip, mad or judge:procfaces",
+        data="procfaces:facescrub",
+        count="people",
+    ),
+    "adversarial": ExperimentRow(
+        "adversarial faces told from honest ones by their reconstructions (Bao, Table 4)",
+        "faceeval.protocols.adversarial",
+        ("reconstruct", "recogniser"),
+        "osip",
+        data="procfaces:lfw",
+        pairs=("pairs.txt",),
+        judges=("identity",),
+        count="pairs of two people in each fold",
+    ),
     "verification": ExperimentRow(
         "same person or not, by each part of a code (LFW View 2; Browatzki, Table 2)",
         "faceeval.protocols.verification",
@@ -205,5 +239,65 @@ EXPERIMENTS: dict[str, ExperimentRow] = {
         data="procfaces:lfw",
         pairs=("pairs.txt", "pairsDevTrain.txt", "pairsDevTest.txt"),
         count="pairs of a kind in each fold",
+    ),
+    "expression": ExperimentRow(
+        "eight expressions read from each part of a code (Browatzki, Table 3)",
+        "faceeval.protocols.expression",
+        ("embed|read_expression",),
+        "mad, expression_resnet or judge:procfaces",
+        data="procfaces:affectnet",
+        splits=("train", "test"),
+        count="training images",
+    ),
+    "pose": ExperimentRow(
+        "degrees between a face's pose and the one a code says (Browatzki, section 5.3.1)",
+        "faceeval.protocols.pose",
+        ("read_pose|embed",),
+        "mad or judge:procfaces",
+        splits=("train", "test"),
+    ),
+    "reconstruction": ExperimentRow(
+        "grey levels between faces and what is drawn from their codes (Browatzki, Table 1)",
+        "faceeval.protocols.reconstruction",
+        ("reconstruct",),
+        "mad or osip",
+        beside=("procfaces:affectnet", "procfaces:multipie", "procfaces:clips"),
+    ),
+    "generation": ExperimentRow(
+        "how far faces of nobody are from real ones (Browatzki, Table 1)",
+        "faceeval.protocols.generation",
+        ("sample",),
+        "mad",
+        splits=("train", "test"),
+        judges=("realism",),
+    ),
+    "retrieval": ExperimentRow(
+        "what the nearest faces share, by each part of a code (Browatzki, Figure 4)",
+        "faceeval.protocols.retrieval",
+        ("embed",),
+        "mad, osip or judge:procfaces",
+    ),
+    "morphing": ExperimentRow(
+        "from one face's attributes to another's, step by step (Bao, Figure 8)",
+        "faceeval.protocols.morphing",
+        ("morph",),
+        "osip",
+        data="procfaces:multipie",
+        count="people",
+    ),
+    "frontalization": ExperimentRow(
+        "turned faces seen from the front (Bao, Figure 7)",
+        "faceeval.protocols.frontalization",
+        ("swap",),
+        "osip or mad",
+        data="procfaces:multipie",
+        count="people",
+    ),
+    "transfer": ExperimentRow(
+        "one part of a face, or all but one, given to another (Browatzki, Figure 5)",
+        "faceeval.protocols.transfer",
+        ("swap",),
+        "mad or osip",
+        count="pairs of faces",
     ),
 }
