@@ -55,6 +55,8 @@ class Config:
         dz_every: D_z likewise (released code: 2).
         w_phi: Weight of equation 14 as a whole (released code: 5).
         lambda_zrec: lambda_rec of equation 14, which the paper does not give (released code: 4).
+        zrec_moves_encoder: Whether in the joint stage that term moves the encoder too, as section 3.8 reads. Codes that
+            are all alike are easily put together again, and where the term weighs much they become so.
         w_pose: Weight of F_p in equations 7 and 10.
         w_identity: Of F_id.
         w_style: Of F_s.
@@ -116,6 +118,7 @@ class Config:
     dz_every: int = 1
     w_phi: float = 1.0
     lambda_zrec: float = 4.0
+    zrec_moves_encoder: bool = True
     w_pose: float = 1.0
     w_identity: float = 1.0
     w_style: float = 1.0

@@ -114,7 +114,8 @@ def disentangling_terms(networks: Networks, batch: Batch, codes: Tensor, config:
     phi, inverse = cast(Disentangler, networks["disentangler"]), cast(Inverse, networks["inverse"])
     labels, turn = Labels.of(batch), batch.kind
     parts = phi(codes)
-    terms: Terms = {"phi_reconstruction": config.lambda_zrec * l1(inverse(parts), codes)}
+    wanted, told = (codes, parts) if config.zrec_moves_encoder else (codes.detach(), phi(codes.detach()))
+    terms: Terms = {"phi_reconstruction": config.lambda_zrec * l1(inverse(told), wanted)}
     for factor in FACTORS if config.tasks == "known" else dict.fromkeys((turn, "pose")):
         loss = feature_loss(factor, parts[:, columns(factor, config.dims)], labels, config, batch.generator)
         if loss is not None:

@@ -397,6 +397,16 @@ def test_the_joint_stage_reaches_the_autoencoder_through_both_objectives():
         assert networks["encoder"].conv1.weight.grad.abs().sum() > 0
 
 
+def test_the_encoder_need_not_follow_the_reconstruction_of_its_codes():
+    for follows in (True, False):
+        config = replace(MICRO_MAD, zrec_moves_encoder=follows)
+        networks, batch = mad.build(config, 0), make_batch()
+        codes = networks["encoder"](to_values(batch.images))
+        disentangling_terms(networks, batch, codes, config)["phi_reconstruction"].backward()
+        assert (networks["encoder"].conv1.weight.grad is not None) == follows
+        assert networks["disentangler"].hidden[0].weight.grad.abs().sum() > 0
+
+
 def test_four_images_can_be_learnt_by_heart():
     noise = torch.rand(4, 3, 8, 8, generator=chance()) * 2 - 1
     values = to_values(functional.interpolate(noise, size=64, mode="bicubic").clamp(-1, 1))
