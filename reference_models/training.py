@@ -163,7 +163,7 @@ def train(
             stopping = interrupted()
             last = done == total or stopping
             if done % log_every == 0 or last:
-                _report(state, out, {**losses, **meter.read(state)}, total, progress)
+                _report(state, out, losses, meter.read(state), total, progress)
             if sample_every and (done % sample_every == 0 or done == total):
                 write_grid(state, recipe, faces, sampler.labels, out / "samples" / f"{done:07d}.png")
             if done % checkpoint_every == 0 or last:
@@ -256,11 +256,18 @@ def check_faces(faces: FaceSet, config: Any, *, warms: bool = True) -> None:
         )
 
 
-def _report(state: RunState, out: Path, losses: dict[str, float], total: int, progress: Progress | None) -> None:
-    """Appends a line to the log and tells the caller."""
+def _report(
+    state: RunState,
+    out: Path,
+    losses: Mapping[str, float],
+    measured: Mapping[str, float],
+    total: int,
+    progress: Progress | None,
+) -> None:
+    """Appends losses, speed and memory to the log, and tells the caller the losses."""
     if not state.accelerator.is_main_process:
         return
     line = {"step": state.step, "seconds": round(state.seconds, 2), **{k: round(v, 6) for k, v in losses.items()}}
-    append_line(out / "log.jsonl", json.dumps(line))
+    append_line(out / "log.jsonl", json.dumps({**line, **measured}))
     if progress is not None:
-        progress(state.step, total, losses)
+        progress(state.step, total, dict(losses))

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -29,12 +29,14 @@ def pair(seed=0, n=200, gain=0.0):
 
 
 def mean_difference(x, y, axis):
-    return x.mean(axis=axis) - y.mean(axis=axis)
+    # SciPy calls equal what differs by no more than 1e-14 of the statistic, which rounding exceeds near zero
+    return np.round(x.mean(axis=axis) - y.mean(axis=axis), 12)
 
 
 class TestSignFlips:
     @FEW
     @given(SEEDS, st.integers(2, 10))
+    @example(295967, 9)
     def test_same_as_scipy_where_all_patterns_are_tried(self, seed, n):
         a, b = pair(seed, n)
         theirs = stats.permutation_test(
