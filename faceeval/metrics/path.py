@@ -31,7 +31,7 @@ def path_straightness(path: ArrayLike) -> NDArray[np.float64]:
         Figure 8.
 
     Example:
-        >>> path_straightness([[[0.0], [1.0], [4.0]], [[0.0], [3.0], [1.0]], [[2.0], [2.0], [2.0]]]).tolist()
+        >>> path_straightness([[[0.0], [1.0], [4.0]], [[0.0], [3.0], [1.0]], [[2.0], [2.0], [2.0]]]).round(6).tolist()
         [1.0, 0.2, 0.0]
     """
     places = _places(path)
@@ -58,7 +58,7 @@ def path_evenness(path: ArrayLike) -> NDArray[np.float64]:
         Defined here, beside path_straightness.
 
     Example:
-        >>> path_evenness([[[0.0], [1.0], [2.0]], [[0.0], [0.0], [2.0]], [[2.0], [2.0], [2.0]]]).tolist()
+        >>> path_evenness([[[0.0], [1.0], [2.0]], [[0.0], [0.0], [2.0]], [[2.0], [2.0], [2.0]]]).round(6).tolist()
         [1.0, 0.5, 0.0]
     """
     steps = _lengths(np.diff(_places(path), axis=1))

@@ -135,8 +135,8 @@ def linear_pose(
 
     Example:
         >>> import numpy as np
-        >>> turned = np.array([[-20.0, 0, 0], [0, 5, 0], [20, 0, 5]])
-        >>> linear_pose(2 * turned + 7, turned, [[27.0, 7.0, 7.0]], ridge=0.0).round(6).tolist()
+        >>> turned = np.array([[-20.0, 0, 0], [0, 5, 0], [20, 0, 5], [0, 0, 0]])
+        >>> (linear_pose(2 * turned + 7, turned, [[27.0, 7.0, 7.0]], ridge=0.0).round(6) + 0.0).tolist()
         [[10.0, 0.0, 0.0]]
     """
     train, rows = (
