@@ -108,7 +108,8 @@ class Batch:
     Attributes:
         images: Those without their attribute, then those with it; float32 in [-1, 1], (N, 3, S, S).
         attributes: Values of all attributes that are trained, float32 (N, A), 0 or 1; A is 1 for editors of one.
-        places: Column of the attribute each image was drawn for, int64 (N,).
+        places: Column of the attribute each image was drawn for, int64 (N,); of methods that edit none, what their
+            sampler says, such as the class of each person.
         n_negatives: How many images come first.
         generator: Source of chance for whatever the losses draw; a function of (seed, step, process) alone.
         done: Share of the training that is done, 0..1.

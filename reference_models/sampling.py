@@ -44,7 +44,7 @@ class Draw:
 
     Attributes:
         indices: Images without their attribute, then those with it, (n,).
-        places: Column of the attribute each was drawn for, (n,).
+        places: Column of the attribute each was drawn for, (n,); of methods that edit none, what their sampler says.
         n_negatives: How many come first.
         kind: What the step is about, where a method draws batches of several kinds.
     """

@@ -138,7 +138,7 @@ def wanted_methods(asked: Asked, row: ExperimentRow, size: int) -> tuple[str, ..
         return tuple(dict.fromkeys(name.strip() for name in asked.methods.split(",") if name.strip()))
     from reference_models import METHODS, method_class, shipped_weights
 
-    found = [name for name in METHODS if "" in shipped_weights(name, size=size) and not _lacks(method_class(name), row)]
+    found = [name for name in METHODS if "" in shipped_weights(name, size=size) and not row.lacking(method_class(name))]
     if not found:
         raise MissingFileError(
             f"methods with weights at {size} pixels that can {' and '.join(row.needs)}",
@@ -153,15 +153,10 @@ def _loaded(asked: Asked, name: str, row: ExperimentRow, side: int) -> Any:
     from reference_models import METHODS, method_class
 
     plain = name.lower().replace("-", "_")
-    if plain in METHODS and (lacking := _lacks(method_class(plain), row)):
+    if plain in METHODS and (lacking := row.lacking(method_class(plain))):
         todo = f"choose one that does, such as {row.such_as}"
         raise InputError(f"a method that can {' and '.join(row.needs)}", f"{plain}, which lacks {lacking}", todo)
     return asked.load(name, side)
-
-
-def _lacks(kind: Any, row: ExperimentRow) -> str:
-    """Returns the calls that a method's class lacks; empty where it has all."""
-    return ", ".join(need for need in row.needs if not any(hasattr(kind, call) for call in need.split("|")))
 
 
 def _open_split(asked: Asked, data: str, root: Path | None, split: str, side: int, advance: Advance) -> FaceSet:

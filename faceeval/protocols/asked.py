@@ -41,11 +41,10 @@ def check_methods(methods: Sequence[Any], row: ExperimentRow, size: int) -> None
         if not isinstance(card, MethodCard):
             todo = "give it a faceeval.method.MethodCard as card"
             raise InputError("a method with a card", type(method).__name__, todo)
-        lacking = [need for need in row.needs if not any(callable(getattr(method, n, None)) for n in need.split("|"))]
-        if lacking:
+        if lacking := row.lacking(method):
             wanted = " and ".join(need.replace("|", " or ") for need in row.needs)
             todo = f"choose one that does, such as {row.such_as}"
-            raise InputError(f"a method that can {wanted}", f"{card.name}, which lacks {', '.join(lacking)}", todo)
+            raise InputError(f"a method that can {wanted}", f"{card.name}, which lacks {lacking}", todo)
         if card.image_size is not None and card.image_size != size:
             todo = f"use --size {card.image_size}, or train it at {size}"
             raise InputError(f"a method for {size} px images", f"{card.name}, made for {card.image_size} px", todo)

@@ -59,6 +59,10 @@ class ExperimentRow:
     judges: tuple[str, ...] = ()
     count: str = "images"
 
+    def lacking(self, method: object) -> str:
+        """Returns the calls that a method, or the class of one, lacks, with commas; empty where it has all."""
+        return ", ".join(n for n in self.needs if not any(callable(getattr(method, c, None)) for c in n.split("|")))
+
 
 @dataclass(frozen=True)
 class Given:

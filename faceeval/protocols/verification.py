@@ -27,6 +27,7 @@ from faceeval.metrics.verification import VerificationSummary, verification_summ
 from faceeval.protocols.asked import Codes, check_methods, embeddings, parts_of
 from faceeval.protocols.experiments import EXPERIMENTS, Found, Given
 from faceeval.protocols.findings import as_value, image_curves
+from faceeval.protocols.looked import QUICK
 from faceeval.protocols.printed import BW_TABLE_2, BW_TABLE_2_SOURCE
 from faceeval.protocols.sheets import Sheet
 from faceeval.results import Value
@@ -283,4 +284,4 @@ def _lead(curves: Sequence[Curve], parts: tuple[str, ...]) -> str:
 
 
 def _notices(given: Given) -> tuple[str, ...]:
-    return (f"only {given.count} pairs of a kind of each fold: a quick look, no result",) if given.count else ()
+    return (f"only {given.count} pairs of a kind of each fold: {QUICK}",) if given.count else ()
