@@ -14,6 +14,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import experiment_scores
 
 from faceeval.cli.train import parse_overrides
 from faceeval.results import Result, read, result_path
@@ -61,10 +64,31 @@ def scores_of(result: Result) -> dict[str, object]:
     }
 
 
+def edits(card: dict[str, Any], results: Path) -> dict[str, Any]:
+    """Scores an editor on each of its attributes; the few images are what the regression test scores again."""
+    scores, scores_of_few = {}, {}
+    for attribute in card["attributes"]:
+        with tempfile.TemporaryDirectory() as scratch:
+            few = score(card["method"], attribute, Path(scratch), "--count", str(FEW), "--quiet")
+        full = score(card["method"], attribute, results)
+        command = f"faceeval score --method {card['method']} --attr {attribute}"
+        scores[attribute] = {"command": command, **scores_of(full)}
+        scores_of_few[attribute] = {"command": f"{command} -n {FEW}", **scores_of(few)}
+    return {"scores": scores, "scores_of_few": scores_of_few}
+
+
+def experiments(method: str, results: Path) -> dict[str, Any]:
+    """Scores a method that edits no attribute in the experiments that are made for it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        few = experiment_scores.scores_of(method, Path(scratch), few=True)
+    return {"experiments": experiment_scores.scores_of(method, results, few=False), "experiments_of_few": few}
+
+
 def plain_command(command: str, method: str, preset: str) -> str:
     """Returns a training command without what does not decide the weights.
 
-    That is where they went, how loud it was, and settings that are the preset's anyway.
+    That is where they went, how loud it was, and settings that are the preset's anyway. Of weights to start from, the name
+    of the file is kept.
     """
     plain, words, kept = configure(method, preset), iter(shlex.split(command)), []
     for word in words:
@@ -74,6 +98,8 @@ def plain_command(command: str, method: str, preset: str) -> str:
             setting = next(words)
             if override(plain, parse_overrides([setting])) != plain:
                 kept += [word, setting]
+        elif word == "--start":
+            kept += [word, Path(next(words)).name]
         elif word not in ("--quiet", "-q"):
             kept.append(word)
     return shlex.join(kept)
@@ -92,19 +118,11 @@ def main() -> None:
         shipped = folder / weights.name
         for suffix in (".safetensors", ".json"):
             shutil.copyfile(weights.with_suffix(suffix), shipped.with_suffix(suffix))
-        scores, scores_of_few = {}, {}
-        for attribute in card["attributes"]:
-            # the few images are what the regression test scores again
-            with tempfile.TemporaryDirectory() as scratch:
-                few = score(card["method"], attribute, Path(scratch), "--count", str(FEW), "--quiet")
-            full = score(card["method"], attribute, arguments.results)
-            command = f"faceeval score --method {card['method']} --attr {attribute}"
-            scores[attribute] = {"command": command, **scores_of(full)}
-            scores_of_few[attribute] = {"command": f"{command} -n {FEW}", **scores_of(few)}
+        notes = edits(card, arguments.results) if card["attributes"] else experiments(card["method"], arguments.results)
         command = card["notes"]["command"]
         if card["method"] not in UNTRAINED:
             command = plain_command(command, card["method"], card["notes"]["preset"])
-        annotate(shipped, command=command, scores=scores, scores_of_few=scores_of_few)
+        annotate(shipped, command=command, **notes)
 
 
 if __name__ == "__main__":
