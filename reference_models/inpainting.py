@@ -36,6 +36,7 @@ from reference_models.completion import (
     first_noise,
 )
 from reference_models.dcgan import Discriminator, Generator
+from reference_models.guidance import shifted
 from reference_models.images import check_aid, check_attribute, check_directions, check_images, in_batches, to_uint8
 from reference_models.loop import rate
 from reference_models.losses import gan_bce_d, gan_bce_g
@@ -66,6 +67,10 @@ class Config:
         g_steps: Steps of the generator for each of the discriminator: 2, on the same z, is the re-implementation's way
             to keep the discriminator from winning; the DCGAN paper takes 1.
         lambda_adv: Weight of the generator's adversarial term.
+        d_shift: Pixels by which real and drawn faces are moved at random before the discriminator sees them, so that it
+            cannot learn a few thousand faces by heart (Zhao et al., "Differentiable Augmentation", NeurIPS 2020).
+        d_noise: Deviation of the noise they are given there, so that it cannot win by what no eye sees (Soenderby et
+            al., "Amortised MAP Inference for Image Super-resolution", ICLR 2017).
         variant: ``"v1"`` as published in July 2016, which the DIAT paper compares with, or ``"cvpr17"``. It decides
             what is not set here: see ``completion.VARIANTS``.
         lam: Weight of the prior loss (equation 3); None leaves it to the variant: 0.1, or 0.2 for cvpr17.
@@ -92,6 +97,8 @@ class Config:
     upsampling: Upsampling = "transposed"
     g_steps: int = 2
     lambda_adv: float = 1.0
+    d_shift: int = 0
+    d_noise: float = 0.0
     variant: str = "v1"
     lam: float | None = None
     completion_lr: float | None = None
@@ -236,20 +243,31 @@ def _scaled(pictures: Tensor, side: int) -> Tensor:
     return functional.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)
 
 
+def _disturbed(pictures: Tensor, batch: Batch, config: Config) -> Tensor:
+    """Returns pictures (N, 3, S, S) as the discriminator gets them: moved and noisy, where that is asked for."""
+    pictures = shifted(pictures, config.d_shift, batch.generator)
+    if not config.d_noise:
+        return pictures
+    noise = torch.randn(pictures.shape, generator=batch.generator, device=batch.generator.device)
+    return pictures + config.d_noise * noise.to(pictures)
+
+
 def discriminator_loss(
     networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
 ) -> Terms:
     """Real faces without the attribute against drawn ones; each by itself, as batch norm would mix them."""
     judge, made = networks["discriminator"], fakes["faces"].detach()
-    real = judge(_scaled(batch.negatives, made.shape[-1]))
-    return {"d_adversarial": gan_bce_d(real, judge(made))}
+    real = _scaled(batch.negatives, made.shape[-1])
+    on_real, on_made = (judge(_disturbed(faces, batch, config)) for faces in (real, made))
+    return {"d_adversarial": gan_bce_d(on_real, on_made)}
 
 
 def generator_loss(
     networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
 ) -> Terms:
     """The form that does not saturate."""
-    return {"g_adversarial": config.lambda_adv * gan_bce_g(networks["discriminator"](fakes["faces"]))}
+    logits = networks["discriminator"](_disturbed(fakes["faces"], batch, config))
+    return {"g_adversarial": config.lambda_adv * gan_bce_g(logits)}
 
 
 def generator_again_loss(

@@ -132,6 +132,20 @@ def test_losses_have_their_known_values(logit, d, g):
     assert made.item() == again.item() == pytest.approx(g, abs=1e-6)
 
 
+def test_the_discriminator_sees_faces_moved_and_noisy_where_that_is_asked_for():
+    faces = make_batch(8).images
+    still = inpainting._disturbed(faces, make_batch(), MICRO)
+    assert torch.equal(still, faces)
+    moved = inpainting._disturbed(faces, make_batch(), replace(MICRO, d_shift=2))
+    assert not torch.equal(moved, faces)
+    torch.testing.assert_close(moved.amin((2, 3)), faces.amin((2, 3)), atol=0.2, rtol=0.0)  # the same pixels but for a rim
+    noise = inpainting._disturbed(faces, make_batch(), replace(MICRO, d_noise=0.3)) - faces
+    assert abs(noise.std().item() - 0.3) < 0.02
+    assert abs(noise.mean().item()) < 0.02
+    again = inpainting._disturbed(faces, make_batch(), replace(MICRO, d_noise=0.3)) - faces
+    assert torch.equal(noise, again)
+
+
 def test_both_steps_of_a_generator_see_one_z_and_other_batches_other_ones():
     networks, batch = build(MICRO, 0), make_batch()
     first = inpainting.translate(networks, batch)
