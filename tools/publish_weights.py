@@ -87,8 +87,8 @@ def experiments(method: str, results: Path) -> dict[str, Any]:
 def plain_command(command: str, method: str, preset: str) -> str:
     """Returns a training command without what does not decide the weights.
 
-    That is where they went, how loud it was, and settings that are the preset's anyway. Of weights to start from, the name
-    of the file is kept.
+    That is where they went, how loud it was, and settings that are the preset's anyway. Of weights to start from, the
+    name of the file is kept.
     """
     plain, words, kept = configure(method, preset), iter(shlex.split(command)), []
     for word in words:
