@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from reference_models.blocks import Upsampling, leaky, upsample
+from reference_models.blocks import Norm, Upsampling, leaky, normalise, upsample
 
 
 def widths_of(first: int, most: int, side: int) -> list[int]:
@@ -50,6 +50,10 @@ class Generator(nn.Module):
         return torch.tanh(self.layers(self.project(z).unflatten(1, (-1, 4, 4))).float())
 
 
+def _norm(channels: int, kind: Norm) -> nn.Module:
+    return nn.BatchNorm2d(channels) if kind == "batch" else normalise(channels, kind)
+
+
 def _enlarge(before: int, after: int, kind: Upsampling) -> tuple[nn.Module, ...]:
     """Layers that double height and width."""
     if kind == "transposed":
@@ -58,20 +62,21 @@ def _enlarge(before: int, after: int, kind: Upsampling) -> tuple[nn.Module, ...]
 
 
 class Discriminator(nn.Module):
-    """5x5 convolutions that halve the side down to 4, batch norm in all but the first, and a linear layer.
+    """5x5 convolutions that halve the side down to 4, a norm in all but the first, and a linear layer.
 
     Args:
         width: Channels of the first map; each coarser one has twice as many.
         max_width: Most channels.
         side: Of the pictures, a power of two.
+        norm: Batch norm is DCGAN's.
     """
 
-    def __init__(self, width: int, max_width: int, side: int) -> None:
+    def __init__(self, width: int, max_width: int, side: int, norm: Norm = "batch") -> None:
         super().__init__()
         widths = widths_of(width, max_width, side)
         layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 5, 2, 2), leaky()]
         for before, after in pairwise(widths):
-            layers += [nn.Conv2d(before, after, 5, 2, 2), nn.BatchNorm2d(after), leaky()]
+            layers += [nn.Conv2d(before, after, 5, 2, 2), _norm(after, norm), leaky()]
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * 16, 1))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from faceeval.data.landmarks.masks import HULLS
 from faceeval.errors import InputError
 from faceeval.method import MethodCard
 from reference_models.blending import poisson_blend
-from reference_models.blocks import Upsampling, initialise
+from reference_models.blocks import Norm, Upsampling, initialise
 from reference_models.checkpoint import load_weights
 from reference_models.completion import (
     VARIANTS,
@@ -39,7 +39,7 @@ from reference_models.dcgan import Discriminator, Generator
 from reference_models.guidance import shifted
 from reference_models.images import check_aid, check_attribute, check_directions, check_images, in_batches, to_uint8
 from reference_models.loop import rate
-from reference_models.losses import gan_bce_d, gan_bce_g
+from reference_models.losses import gan_bce_d, gan_bce_g, real_slope_penalty
 from reference_models.recipe import UNGUIDED, Batch, Guidance, Networks, Terms, Training, Update, override
 
 NAME = "inpainting"
@@ -63,10 +63,12 @@ class Config:
         z_dim: Numbers it draws a face from (100, uniform in [-1, 1]).
         d_width: Channels of the discriminator's first convolution, doubled by each further one.
         d_max_width: Most channels it has.
+        d_norm: Its norm, see ``blocks.normalise``; DCGAN's is batch norm.
         upsampling: How the generator enlarges, see ``blocks.upsample``; the paper's are transposed 5x5 convolutions.
         g_steps: Steps of the generator for each of the discriminator: 2, on the same z, is the re-implementation's way
             to keep the discriminator from winning; the DCGAN paper takes 1.
         lambda_adv: Weight of the generator's adversarial term.
+        lambda_slope: Weight of the discriminator's slope at real faces, without which it wins (``real_slope_penalty``).
         d_shift: Pixels by which real and drawn faces are moved at random before the discriminator sees them, so that it
             cannot learn a few thousand faces by heart (Zhao et al., "Differentiable Augmentation", NeurIPS 2020).
         d_noise: Deviation of the noise they are given there, so that it cannot win by what no eye sees (Soenderby et
@@ -94,9 +96,11 @@ class Config:
     z_dim: int = 100
     d_width: int = 64
     d_max_width: int = 512
+    d_norm: Norm = "batch"
     upsampling: Upsampling = "transposed"
     g_steps: int = 2
     lambda_adv: float = 1.0
+    lambda_slope: float = 0.0
     d_shift: int = 0
     d_noise: float = 0.0
     variant: str = "v1"
@@ -201,7 +205,7 @@ def build(config: Config, seed: int) -> Networks:
     side, kind = config.network_size, config.upsampling
     networks: Networks = {
         "generator": Generator(config.z_dim, config.width, config.max_width, side, kind),
-        "discriminator": Discriminator(config.d_width, config.d_max_width, side),
+        "discriminator": Discriminator(config.d_width, config.d_max_width, side, config.d_norm),
     }
     for offset, network in enumerate(networks.values()):
         initialise(network, seed + offset)
@@ -258,8 +262,11 @@ def discriminator_loss(
     """Real faces without the attribute against drawn ones; each by itself, as batch norm would mix them."""
     judge, made = networks["discriminator"], fakes["faces"].detach()
     real = _scaled(batch.negatives, made.shape[-1])
-    on_real, on_made = (judge(_disturbed(faces, batch, config)) for faces in (real, made))
-    return {"d_adversarial": gan_bce_d(on_real, on_made)}
+    real, made = (_disturbed(faces, batch, config) for faces in (real, made))
+    terms = {"d_adversarial": gan_bce_d(judge(real), judge(made))}
+    if config.lambda_slope:
+        terms["d_slope"] = config.lambda_slope * real_slope_penalty(judge, real)
+    return terms
 
 
 def generator_loss(

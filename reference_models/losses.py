@@ -75,6 +75,24 @@ def gradient_penalty(
     return (norm - 1.0).square().mean()
 
 
+def real_slope_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """Penalty of Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018, eq. 9 (R1).
+
+    Args:
+        critic: Images -> logits, each of its own image alone, any shape that begins with N.
+        real: Images, (N, C, H, W).
+
+    Returns:
+        Half the mean over images of the squared norm of the gradient; 0 for a constant critic.
+    """
+    inputs = real.detach().requires_grad_(True)
+    score = critic(inputs).float().sum()
+    if not score.requires_grad:
+        return torch.zeros((), device=real.device)
+    (slope,) = torch.autograd.grad(score, inputs, create_graph=True)
+    return slope.float().square().flatten(1).sum(1).mean() / 2
+
+
 def content(features: Tensor, target: Tensor) -> Tensor:
     """Half the mean squared difference of two feature maps (DIAT, eq. 1); features that differ by 1 give 0.5."""
     return 0.5 * (features.float() - target.float()).square().mean()

@@ -147,6 +147,18 @@ def test_the_discriminator_sees_faces_moved_and_noisy_where_that_is_asked_for():
     assert torch.equal(noise, again)
 
 
+def test_a_slope_is_paid_for_where_that_is_asked_for():
+    batch, config = make_batch(), replace(MICRO, d_norm="group", lambda_slope=2.0)
+    networks = build(config, 0)
+    fakes = inpainting.translate(networks, batch)
+    terms = inpainting.discriminator_loss(networks, batch, fakes, config, {})
+    assert set(terms) == {"d_adversarial", "d_slope"}
+    once = inpainting.discriminator_loss(networks, batch, fakes, replace(config, lambda_slope=1.0), {})
+    assert terms["d_slope"].item() == pytest.approx(2 * once["d_slope"].item(), rel=1e-5)
+    assert terms["d_slope"].item() > 0
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in networks["discriminator"].modules())
+
+
 def test_both_steps_of_a_generator_see_one_z_and_other_batches_other_ones():
     networks, batch = build(MICRO, 0), make_batch()
     first = inpainting.translate(networks, batch)

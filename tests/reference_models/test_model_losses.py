@@ -66,6 +66,15 @@ def test_gradient_penalty_of_known_critics():
     assert flat.weight.grad.isfinite().all()
 
 
+def test_slope_penalty_of_known_critics():
+    real, slope = torch.rand(3, 2, 4, 4), torch.full((2, 4, 4), 3.0 / math.sqrt(32))
+    assert losses.real_slope_penalty(lambda x: (x * slope).sum((1, 2, 3)), real).item() == pytest.approx(4.5, abs=1e-5)
+    assert losses.real_slope_penalty(lambda x: torch.ones(3), real).item() == 0.0
+    curved = nn.Conv2d(2, 1, 1)
+    losses.real_slope_penalty(lambda x: curved(x).square(), real).backward()
+    assert curved.weight.grad.abs().sum() > 0
+
+
 def test_half_precision_logits_are_judged_in_single_precision():
     assert losses.gan_bce_d(ZERO.bfloat16(), ZERO.bfloat16()).dtype == torch.float32
     assert losses.lsgan_g(ZERO.bfloat16()).dtype == torch.float32
