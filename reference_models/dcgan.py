@@ -51,6 +51,7 @@ class Generator(nn.Module):
 
 
 def _norm(channels: int, kind: Norm) -> nn.Module:
+    """A norm; batch norm is torch's own, which counts batches as the generator's does and published files hold it."""
     return nn.BatchNorm2d(channels) if kind == "batch" else normalise(channels, kind)
 
 

@@ -46,16 +46,14 @@ def _scores(experiment: str, method: str, count: int | None, out: Path) -> dict[
         "command": " ".join(["faceeval", *words]),
         "data_digest": summary["data"]["digest"],
         "judges": {role: judge["weights_sha256"] for role, judge in summary["judges"].items()},
-        "curves": {curve["name"]: main_numbers(summary, curve["name"]) for curve in summary["curves"]},
+        "curves": {curve["name"]: _main_numbers(summary, curve["points"]) for curve in summary["curves"]},
     }
 
 
-def main_numbers(summary: dict[str, Any], curve: str) -> dict[str, dict[str, float]]:
-    """Returns place -> drawn measure -> number of one curve; what is absent is left out."""
+def _main_numbers(summary: dict[str, Any], points: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Returns place -> drawn measure -> number of one curve's points; what is absent is left out."""
     drawn = [key for key, measure in summary["measures"].items() if measure["drawn"]]
-    points = next(row["points"] for row in summary["curves"] if row["name"] == curve)
-    ticks = summary["axis"]["ticks"]
     return {
         tick: {key: round(point["values"][key]["value"], 4) for key in drawn if key in point["values"]}
-        for tick, point in zip(ticks, points, strict=True)
+        for tick, point in zip(summary["axis"]["ticks"], points, strict=True)
     }
