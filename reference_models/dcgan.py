@@ -38,7 +38,7 @@ class Generator(nn.Module):
     def __init__(self, z_dim: int, width: int, max_width: int, side: int, upsampling: Upsampling) -> None:
         super().__init__()
         widths = widths_of(width, max_width, side)[::-1]
-        self.z_dim = z_dim
+        self.z_dim, self.side = z_dim, side
         self.project = nn.Linear(z_dim, widths[0] * 16)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
         for before, after in pairwise(widths):
@@ -70,17 +70,26 @@ class Discriminator(nn.Module):
         max_width: Most channels.
         side: Of the pictures, a power of two.
         norm: Batch norm is DCGAN's.
+        outputs: Numbers the linear layer says: 1, or of an encoder more.
     """
 
-    def __init__(self, width: int, max_width: int, side: int, norm: Norm = "batch") -> None:
+    def __init__(self, width: int, max_width: int, side: int, norm: Norm = "batch", outputs: int = 1) -> None:
         super().__init__()
         widths = widths_of(width, max_width, side)
         layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 5, 2, 2), leaky()]
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 5, 2, 2), _norm(after, norm), leaky()]
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * 16, 1))
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * 16, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, 3, S, S) in [-1, 1] to logits (N,)."""
         logits: Tensor = self.layers(x)[:, 0]
         return logits
+
+
+class Encoder(Discriminator):
+    """The same layers, which say where in [-1, 1] the noise is that a picture could be drawn from."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, 3, S, S) in [-1, 1] to z (N, outputs) in [-1, 1]."""
+        return torch.tanh(self.layers(x).float())

@@ -35,7 +35,7 @@ from reference_models.completion import (
     context_weights,
     first_noise,
 )
-from reference_models.dcgan import Discriminator, Generator
+from reference_models.dcgan import Discriminator, Encoder, Generator
 from reference_models.guidance import shifted
 from reference_models.images import check_aid, check_attribute, check_directions, check_images, in_batches, to_uint8
 from reference_models.loop import rate
@@ -68,6 +68,10 @@ class Config:
         g_steps: Steps of the generator for each of the discriminator: 2, on the same z, is the re-implementation's way
             to keep the discriminator from winning; the DCGAN paper takes 1.
         lambda_adv: Weight of the generator's adversarial term.
+        lambda_returned: Weight of the L1 distance between a face and what is drawn from where an encoder puts it; above
+            zero there is such an encoder beside the game, as in VAE-GAN (Larsen et al., ICML 2016), and the
+            discriminator sees those drawings, too. Not in the paper: the game alone takes the paper's 25 epochs to
+            draw faces among which one agrees with a given one.
         lambda_slope: Weight of the discriminator's slope at real faces, without which it wins (``real_slope_penalty``).
         d_shift: Pixels by which real and drawn faces are moved at random before the discriminator sees them, so that it
             cannot learn a few thousand faces by heart (Zhao et al., "Differentiable Augmentation", NeurIPS 2020).
@@ -100,6 +104,7 @@ class Config:
     upsampling: Upsampling = "transposed"
     g_steps: int = 2
     lambda_adv: float = 1.0
+    lambda_returned: float = 0.0
     lambda_slope: float = 0.0
     d_shift: int = 0
     d_noise: float = 0.0
@@ -207,6 +212,8 @@ def build(config: Config, seed: int) -> Networks:
         "generator": Generator(config.z_dim, config.width, config.max_width, side, kind),
         "discriminator": Discriminator(config.d_width, config.d_max_width, side, config.d_norm),
     }
+    if config.lambda_returned:
+        networks["encoder"] = Encoder(config.d_width, config.d_max_width, side, config.d_norm, config.z_dim)
     for offset, network in enumerate(networks.values()):
         initialise(network, seed + offset)
     return networks
@@ -218,13 +225,16 @@ def build(config: Config, seed: int) -> Networks:
 def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
     """Draws faces without the attribute, one for each positive: ``"edited"`` for the guidance, at the images' size.
 
-    Asked twice with one batch, it draws from the same z: all of a step's updates see one z.
+    Asked twice with one batch, it draws from the same z: all of a step's updates see one z. Where there is an encoder
+    the batch's own faces without the attribute are drawn after them.
     """
-    generator, count = _generator(networks), len(batch.positives)
-    z = torch.rand(count, generator.z_dim, generator=_again(batch.generator)) * 2.0 - 1.0
-    faces = generator(z.to(batch.images.device))
-    rows = torch.arange(batch.n_negatives, len(batch.images), device=batch.images.device)
-    return {"edited": _scaled(faces, batch.images.shape[-1]), "faces": faces, "rows": rows}
+    generator, count, device = _generator(networks), len(batch.positives), batch.images.device
+    z = (torch.rand(count, generator.z_dim, generator=_again(batch.generator)) * 2.0 - 1.0).to(device)
+    if "encoder" in networks:
+        z = torch.cat([z, networks["encoder"](_scaled(batch.negatives, generator.side))])
+    faces = generator(z)
+    rows = torch.arange(batch.n_negatives, len(batch.images), device=device)
+    return {"edited": _scaled(faces[:count], batch.images.shape[-1]), "faces": faces, "rows": rows}
 
 
 def _generator(networks: Networks) -> Generator:
@@ -273,15 +283,22 @@ def generator_loss(
     networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
 ) -> Terms:
     """The form that does not saturate."""
-    logits = networks["discriminator"](_disturbed(fakes["faces"], batch, config))
-    return {"g_adversarial": config.lambda_adv * gan_bce_g(logits)}
+    faces = fakes["faces"]
+    terms = {
+        "g_adversarial": config.lambda_adv * gan_bce_g(networks["discriminator"](_disturbed(faces, batch, config)))
+    }
+    if config.lambda_returned:
+        returned = faces[len(batch.positives) :]
+        given = _scaled(batch.negatives, faces.shape[-1])
+        terms["g_returned"] = config.lambda_returned * (returned - given).abs().mean()
+    return terms
 
 
 def generator_again_loss(
     networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
 ) -> Terms:
     """The same against the same discriminator; the faces were drawn anew, of the same z."""
-    return {"g_again": generator_loss(networks, batch, fakes, config, memory)["g_adversarial"]}
+    return {"g_again": torch.stack(list(generator_loss(networks, batch, fakes, config, memory).values())).sum()}
 
 
 def warmup_loss(networks: Networks, batch: Batch) -> Terms:
@@ -303,8 +320,8 @@ def preview(networks: Networks, images: Tensor, labels: Tensor) -> Tensor:
 # both steps of the generator are one Adam's
 UPDATES: dict[str, Update] = {
     "discriminator": Update(("discriminator",), discriminator_loss),
-    "generator": Update(("generator",), generator_loss),
-    "generator_again": Update(("generator",), generator_again_loss, optimiser="generator"),
+    "generator": Update(("generator", "encoder"), generator_loss),
+    "generator_again": Update(("generator", "encoder"), generator_again_loss, optimiser="generator"),
 }
 AVERAGED: tuple[str, ...] = ("generator",)
 OVERSAMPLED = False

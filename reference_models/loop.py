@@ -187,7 +187,7 @@ class Loop:
             torch.autograd.backward(torch.stack(list(parts.values())).sum() / len(losses))
             for name, part in parts.items():
                 terms[name] = terms.get(name, torch.zeros(())) + part.detach().cpu() / len(losses)
-        parameters = [p for name in networks for p in state.networks[name].parameters()]
+        parameters = [p for name in networks if name in state.networks for p in state.networks[name].parameters()]
         average_gradients(parameters, self.accelerator)
         if self.config.training.clip_norm:
             torch.nn.utils.clip_grad_norm_(parameters, self.config.training.clip_norm)

@@ -170,7 +170,8 @@ class Update:
     """One optimiser step of an iteration.
 
     Attributes:
-        networks: Names of the networks it changes; all others are frozen meanwhile.
+        networks: Names of the networks it changes, less those that the configuration does without; all others are
+            frozen meanwhile.
         loss: (networks, batch, fakes, config, memory) -> weighted terms; their sum is descended. ``fakes`` is what the
             method's ``translate`` returned for this batch; ``memory`` is kept from step to step and in checkpoints.
         translates: Whether the loss reads ``fakes``. A stage of pre-training does not: nothing is translated for it,

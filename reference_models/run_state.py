@@ -120,7 +120,9 @@ def start_state(recipe: Recipe, config: Any, seed: int, accelerator: Accelerator
             continue
         lr = training.lr if recipe.trains_generators(update) or training.lr_d is None else training.lr_d
         options = {"lr": lr, "betas": training.betas, "weight_decay": training.weight_decay, **own.get(name, {})}
-        parameters = [parameter for network in update.networks for parameter in networks[network].parameters()]
+        parameters = [
+            one for network in update.networks if network in networks for one in networks[network].parameters()
+        ]
         # the step is kept as a tensor and the loop sets lr, so full_lr remembers what it scales
         optimisers[name] = torch.optim.Adam([{"params": parameters, "full_lr": options["lr"]}], **options)
     config_text = json.loads(json.dumps(asdict(config)))
