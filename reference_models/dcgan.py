@@ -6,12 +6,13 @@ The networks that semantic inpainting draws with: 5x5 kernels, batch norm, 64 pi
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from reference_models.blocks import Norm, Upsampling, leaky, normalise, upsample
+from reference_models.blocks import Norm, Upsampling, batch_norm, leaky, normalise, upsample
 
 
 def widths_of(first: int, most: int, side: int) -> list[int]:
@@ -88,8 +89,17 @@ class Discriminator(nn.Module):
 
 
 class Encoder(Discriminator):
-    """The same layers, which say where in [-1, 1] the noise is that a picture could be drawn from."""
+    """The same layers, which say where the noise is that a picture could be drawn from.
+
+    Each number is batch-normed and taken through the normal distribution function, so that a batch's are spread over
+    [-1, 1] much as noise is: what lies between pictures is then where noise is drawn, too.
+    """
+
+    def __init__(self, width: int, max_width: int, side: int, norm: Norm, z_dim: int) -> None:
+        super().__init__(width, max_width, side, norm, z_dim)
+        self.spread = batch_norm(z_dim, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (N, 3, S, S) in [-1, 1] to z (N, outputs) in [-1, 1]."""
-        return torch.tanh(self.layers(x).float())
+        """Maps (N, 3, S, S) in [-1, 1] to z (N, z_dim) in [-1, 1]."""
+        found = self.spread(self.layers(x).float()[:, :, None, None]).flatten(1)
+        return torch.erf(found / math.sqrt(2.0))

@@ -159,6 +159,34 @@ def test_a_slope_is_paid_for_where_that_is_asked_for():
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in networks["discriminator"].modules())
 
 
+def test_an_encoder_stands_beside_the_game_where_that_is_asked_for():
+    assert "encoder" not in build(MICRO, 0)
+    networks, batch, config = build(replace(MICRO, lambda_returned=3.0), 0), make_batch(4), MICRO
+    codes = networks["encoder"](batch.negatives)
+    assert codes.shape == (4, MICRO.z_dim)
+    assert codes.abs().max() <= 1
+    fakes = inpainting.translate(networks, batch)
+    assert fakes["faces"].shape == (8, 3, 16, 16)
+    assert fakes["edited"].shape == (4, 3, 16, 16)
+    returned = fakes["faces"][4:]
+    far = (returned - batch.negatives).abs().mean().item()
+    with_encoder = inpainting.generator_loss(networks, batch, fakes, replace(config, lambda_returned=3.0), {})
+    without = inpainting.generator_loss(networks, batch, fakes, config, {})
+    assert with_encoder["g_returned"].item() == pytest.approx(3 * far, rel=1e-5)
+    assert with_encoder["g_adversarial"].item() == pytest.approx(without["g_adversarial"].item(), rel=1e-5)
+    with_encoder["g_returned"].backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in networks["encoder"].layers[-1].parameters())
+
+
+def test_an_encoder_is_trained_published_and_read_back(tmp_path):
+    changes = {"lambda_returned": 5.0, "g_steps": 2}
+    path = run(tmp_path, changes=changes)
+    stored, first = load_file(path), build(override(MICRO, changes), 0)["encoder"].state_dict()
+    assert not torch.equal(stored["encoder.layers.0.weight"].float(), first["layers.0.weight"])
+    loaded = load_method("inpainting", attribute="Eyeglasses", size=16, checkpoint=path)
+    assert loaded.edit_aided(IMAGES, "Eyeglasses", AWAY, {"region": region()}).shape == IMAGES.shape
+
+
 def test_both_steps_of_a_generator_see_one_z_and_other_batches_other_ones():
     networks, batch = build(MICRO, 0), make_batch()
     first = inpainting.translate(networks, batch)
