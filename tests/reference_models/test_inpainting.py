@@ -162,9 +162,11 @@ def test_a_slope_is_paid_for_where_that_is_asked_for():
 def test_an_encoder_stands_beside_the_game_where_that_is_asked_for():
     assert "encoder" not in build(MICRO, 0)
     networks, batch, config = build(replace(MICRO, lambda_returned=3.0), 0), make_batch(4), MICRO
-    codes = networks["encoder"](batch.negatives)
-    assert codes.shape == (4, MICRO.z_dim)
+    codes = networks["encoder"](make_batch(64).negatives)
+    assert codes.shape == (64, MICRO.z_dim)
     assert codes.abs().max() <= 1
+    assert codes.mean().abs() < 0.05
+    assert codes.std().item() == pytest.approx(3**-0.5, abs=0.05)  # as that of noise
     fakes = inpainting.translate(networks, batch)
     assert fakes["faces"].shape == (8, 3, 16, 16)
     assert fakes["edited"].shape == (4, 3, 16, 16)
