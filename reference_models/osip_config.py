@@ -76,6 +76,8 @@ class Config:
         w_gr: Weight of L_GR (equation 2); all losses are sums over elements and means over images.
         w_gd: Weight of L_GD (equation 5).
         w_gc: Weight of L_GC (equation 7).
+        gc_ramp: Share of the synthesis' steps over which that weight grows from zero: G is asked whose face it draws once
+            it draws faces. What a recogniser asks of a blur are patterns.
         w_kl: Weight of L_KL (equation 3).
         d_width: Channels of the first convolution of D (section 4: "as DCGAN"); doubled by each further one.
         d_max_width: Most channels of D; 1024 caps nothing at 128 pixels.
@@ -122,6 +124,7 @@ class Config:
     w_gr: float = 1.0
     w_gd: float = 1.0
     w_gc: float = 1.0
+    gc_ramp: float = 0.0
     w_kl: float = 1.0
     d_width: int = 64
     d_max_width: int = 1024
@@ -134,6 +137,12 @@ class Config:
     def id_steps(self) -> int:
         """Steps, at the beginning, that train I and C alone."""
         return int(self.training.steps * self.id_share)
+
+    def identity_weight(self, done: float) -> float:
+        """Returns L_GC's weight when a share of the training is done."""
+        if not self.gc_ramp:
+            return self.w_gc
+        return self.w_gc * min(1.0, max(0.0, done - self.id_share) / (self.gc_ramp * (1.0 - self.id_share)))
 
 
 # The paper's ablations (section 4.1, figure 4), as changes to any configuration.

@@ -128,9 +128,10 @@ def synthesis_loss(
 def _identity_terms(networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config) -> Terms:
     """L_GC (equation 7), and what C makes of the pictures."""
     recogniser, wanted = cast(Recogniser, networks["identity"]), fakes["identity"]
-    with torch.set_grad_enabled(bool(config.w_gc)), at_rest(recogniser):
+    weight = config.identity_weight(batch.done)
+    with torch.set_grad_enabled(weight > 0), at_rest(recogniser):
         seen = recogniser(unsteady(fakes["edited"], config, batch.generator))
-    terms = {"g_identity": config.w_gc * half_square(seen, wanted)} if config.w_gc else {}
+    terms = {"g_identity": weight * half_square(seen, wanted)} if weight else {}
     with torch.no_grad():
         terms["identity_cosine"] = functional.cosine_similarity(seen, wanted).mean()
         classes = batch.places[: batch.n_negatives]

@@ -248,6 +248,19 @@ def test_terms_have_the_paper_s_weights(kind, share):
         torch.testing.assert_close(heavy[name], times * terms[name])
 
 
+def test_the_weight_of_the_identity_can_grow_from_zero_over_the_synthesis():
+    config = replace(LITERAL, w_gc=8.0, id_share=0.2, gc_ramp=0.5)
+    weights = [config.identity_weight(done) for done in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+    assert weights == pytest.approx([0.0, 0.0, 4.0, 8.0, 8.0, 8.0])
+    assert {replace(config, gc_ramp=0.0).identity_weight(done) for done in (0.0, 0.5, 1.0)} == {8.0}
+    networks, batch = osip.build(LITERAL, 0), batch_of(LITERAL, "transformation")
+    fakes = translate(networks, batch)
+    assert "g_identity" not in synthesis_loss(networks, replace(batch, done=0.2), fakes, config, {})
+    half = synthesis_loss(networks, replace(batch, done=0.4), fakes, config, {})["g_identity"]
+    whole = synthesis_loss(networks, replace(batch, done=0.9), fakes, config, {})["g_identity"]
+    torch.testing.assert_close(whole, 2 * half)
+
+
 def test_an_undecided_discriminator_costs_two_logarithms_of_two():
     networks = osip.build(LITERAL, 0)
     with torch.no_grad():
