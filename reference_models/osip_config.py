@@ -76,8 +76,8 @@ class Config:
         w_gr: Weight of L_GR (equation 2); all losses are sums over elements and means over images.
         w_gd: Weight of L_GD (equation 5).
         w_gc: Weight of L_GC (equation 7).
-        gc_ramp: Share of the synthesis' steps over which that weight grows from zero: G is asked whose face it draws once
-            it draws faces. What a recogniser asks of a blur are patterns.
+        gc_ramp: Share of the synthesis' steps over which that weight grows from zero: G is asked whose face it draws
+            once it draws faces. What a recogniser asks of a blur are patterns.
         w_kl: Weight of L_KL (equation 3).
         d_width: Channels of the first convolution of D (section 4: "as DCGAN"); doubled by each further one.
         d_max_width: Most channels of D; 1024 caps nothing at 128 pixels.
