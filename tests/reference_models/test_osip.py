@@ -48,6 +48,7 @@ MICRO = {
     "places": 3,
     "id_places": 3,
     "id_dim": 6,
+    "places": 4,
     "attr_dim": 5,
     "d_width": 4,
     "d_max_width": 8,
@@ -139,9 +140,9 @@ def test_tiny_networks_have_the_parameters_of_their_layers():
     }
 
 
-def test_small_weights_stay_below_900_kilobytes():
+def test_small_weights_stay_below_2200_kilobytes():
     networks = osip.build(replace(PRESETS["small"], n_ids=400), 0)
-    assert sum(2 * value.numel() for one in networks.values() for value in one.state_dict().values()) < 895_000
+    assert sum(2 * value.numel() for one in networks.values() for value in one.state_dict().values()) < 2_200_000
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -461,7 +462,7 @@ def test_the_schedule_trains_the_recogniser_first_and_then_all_networks_once_eac
     paper = Config(id_share=0.0)
     assert dict(osip.schedule(paper, 5)) == {"discriminator": 1.0, "synthesis": 1.0, "identity": 1.0}
     assert osip.schedule(replace(config, id_rate=0.5), 4)["identity"] == 0.5
-    assert PRESETS["quick"].id_steps == 180
+    assert PRESETS["quick"].id_steps == 140
 
 
 def test_each_update_changes_its_own_networks_only(tmp_path, monkeypatch):
