@@ -48,7 +48,6 @@ MICRO = {
     "places": 3,
     "id_places": 3,
     "id_dim": 6,
-    "places": 4,
     "attr_dim": 5,
     "d_width": 4,
     "d_max_width": 8,
