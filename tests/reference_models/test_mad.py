@@ -97,10 +97,10 @@ def test_networks_have_the_parameters_of_their_layer_tables():
     assert counts(TINY_MAD) == [714_867, 669_088, 29_441, 44_640, 25_571, 25_571]
 
 
-def test_small_weights_stay_below_900_kilobytes():
+def test_small_weights_stay_below_1900_kilobytes():
     networks = mad.build(mad.PRESETS["small"], 0)
     assert tuple(networks) == NETWORKS
-    assert sum(2 * value.numel() for one in networks.values() for value in one.state_dict().values()) < 900_000
+    assert sum(2 * value.numel() for one in networks.values() for value in one.state_dict().values()) < 1_900_000
 
 
 @torch.no_grad()
