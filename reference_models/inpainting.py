@@ -335,6 +335,7 @@ UPDATES: dict[str, Update] = {
     "generator_again": Update(("generator", "encoder"), generator_again_loss, optimiser="generator"),
 }
 AVERAGED: tuple[str, ...] = ("generator",)
+HELPERS: tuple[str, ...] = ("encoder",)
 OVERSAMPLED = False
 
 
@@ -369,7 +370,9 @@ class Inpainting:
             CheckpointError: The file holds another method, attribute or size, is damaged or unsafe.
             MissingFileError: It is not there.
         """
-        weights = load_weights(path, method=NAME, attribute=attribute, size=size, config_class=Config, build=build)
+        weights = load_weights(
+            path, method=NAME, attribute=attribute, size=size, config_class=Config, build=_build_published
+        )
         return cls(weights.networks, weights.config, attribute, weights.card(NAME, PAPER, 2016))
 
     def edit_aided(self, images: Tensor, attribute: str, value: Tensor, aids: Mapping[str, Tensor]) -> Tensor:
@@ -429,6 +432,10 @@ class Inpainting:
         with torch.no_grad():
             made = _scaled(generator(z), config.image_size)
             return poisson_blend(images, made, known) if completion.blend == "poisson" else made
+
+
+def _build_published(config: Config, seed: int) -> Networks:
+    return {name: network for name, network in build(config, seed).items() if name not in HELPERS}
 
 
 def as_method(networks: Networks, config: Config, attribute: str) -> Inpainting:

@@ -214,7 +214,7 @@ class Loop:
     def method(self) -> Any:
         """The method as it stands."""
         attributes = self.attributes if self.recipe.many or not self.recipe.edits else self.attributes[0]
-        return self.recipe.as_method(self.state.published(), self.config, attributes)
+        return self.recipe.as_method(self.state.published(self.recipe.helpers), self.config, attributes)
 
 
 def rate(step: int, steps: int, constant_share: float) -> float:

@@ -218,6 +218,7 @@ class Recipe:
         sheet: (networks, images) -> rows of pictures (n, 3, S, S) in [-1, 1] for the sample grids, in place of
             ``preview``.
         adam: configuration -> update -> what its Adam has otherwise than ``Training`` says: ``lr``, ``betas``.
+        helpers: Names of networks that only help the others to learn; kept in checkpoints, not published.
         beside: Dataset -> datasets that are trained on together with it, where the user names no others.
     """
 
@@ -238,6 +239,7 @@ class Recipe:
     for_data: Callable[[Any, FaceSet], Any] | None = None
     sheet: Callable[[Networks, Tensor], list[Tensor]] | None = None
     adam: Callable[[Any], Mapping[str, Mapping[str, Any]]] | None = None
+    helpers: tuple[str, ...] = ()
     beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -248,7 +250,7 @@ class Recipe:
     @classmethod
     def of(cls, module: ModuleType) -> Recipe:
         """Reads a method's file; its constants are written in capitals there. What has a default may be missing."""
-        capitals = ("updates", "averaged", "oversampled", "aids", "many", "beside")
+        capitals = ("updates", "averaged", "oversampled", "aids", "many", "helpers", "beside")
         found: dict[str, Any] = {}
         for entry in fields(cls):
             name = entry.name.upper() if entry.name in capitals else entry.name

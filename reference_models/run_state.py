@@ -65,9 +65,10 @@ class RunState:
                 ):
                     slow.lerp_(fast, share) if slow.is_floating_point() else slow.copy_(fast)
 
-    def published(self) -> Networks:
+    def published(self, helpers: tuple[str, ...] = ()) -> Networks:
         """Copies of the networks as they would be published, averages in place of what they average, on the CPU."""
-        chosen = {name: self.averaged.get(name, net) for name, net in self.networks.items() if name != HEADS}
+        left = {HEADS, *helpers}
+        chosen = {name: self.averaged.get(name, net) for name, net in self.networks.items() if name not in left}
         return {
             name: copy.deepcopy(network)
             .to("cpu")

@@ -183,7 +183,13 @@ def train(
             **(notes or {}),
         }
         save_weights(
-            path, state.published(), method=method, attributes=names, data=faces.name, config=config, notes=told
+            path,
+            state.published(recipe.helpers),
+            method=method,
+            attributes=names,
+            data=faces.name,
+            config=config,
+            notes=told,
         )
     accelerator.wait_for_everyone()
     return path
