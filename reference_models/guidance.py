@@ -119,7 +119,13 @@ def guided(recipe: Recipe, guidance: Guidance, attributes: str | tuple[str, ...]
     heads_too = replace(
         update, networks=(*update.networks, HEADS), loss=_joined(update.loss, guide.discriminator_terms)
     )
-    return replace(added, build=build, translate=translate, updates={**added.updates, name: heads_too})
+    return replace(
+        added,
+        build=build,
+        translate=translate,
+        updates={**added.updates, name: heads_too},
+        helpers=(*recipe.helpers, HEADS),
+    )
 
 
 def _with_generator_terms(recipe: Recipe, more: Callable[..., Terms]) -> Recipe:

@@ -39,8 +39,9 @@ from reference_models.dcgan import Discriminator, Encoder, Generator
 from reference_models.guidance import shifted
 from reference_models.images import check_aid, check_attribute, check_directions, check_images, in_batches, to_uint8
 from reference_models.loop import rate
-from reference_models.losses import gan_bce_d, gan_bce_g, real_slope_penalty
+from reference_models.losses import gan_bce_d, gan_bce_g, l1, real_slope_penalty
 from reference_models.recipe import UNGUIDED, Batch, Guidance, Networks, Terms, Training, Update, override
+from reference_models.sampling import gaussian
 
 NAME = "inpainting"
 PAPER = "Yeh, Chen, Lim, Hasegawa-Johnson, Do: Semantic Image Inpainting with Perceptual and Contextual Losses"
@@ -273,8 +274,7 @@ def _disturbed(pictures: Tensor, batch: Batch, config: Config) -> Tensor:
     pictures = shifted(pictures, config.d_shift, batch.generator)
     if not config.d_noise:
         return pictures
-    noise = torch.randn(pictures.shape, generator=batch.generator, device=batch.generator.device)
-    return pictures + config.d_noise * noise.to(pictures)
+    return pictures + config.d_noise * gaussian(pictures, batch.generator)
 
 
 def discriminator_loss(
@@ -301,7 +301,7 @@ def generator_loss(
     if config.lambda_returned:
         returned = faces[len(batch.positives) :]
         given = _scaled(batch.negatives, faces.shape[-1])
-        terms["g_returned"] = config.lambda_returned * (returned - given).abs().mean()
+        terms["g_returned"] = config.lambda_returned * l1(returned, given)
     return terms
 
 

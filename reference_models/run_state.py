@@ -23,7 +23,6 @@ from torch import Tensor
 from faceeval.atomic import write_whole
 from faceeval.errors import CheckpointError, TrainingError
 from reference_models.checkpoint import fill
-from reference_models.guidance import HEADS
 from reference_models.recipe import Networks, Recipe
 
 CHECKPOINT = Path("checkpoint") / "state.safetensors"
@@ -67,8 +66,7 @@ class RunState:
 
     def published(self, helpers: tuple[str, ...] = ()) -> Networks:
         """Copies of the networks as they would be published, averages in place of what they average, on the CPU."""
-        left = {HEADS, *helpers}
-        chosen = {name: self.averaged.get(name, net) for name, net in self.networks.items() if name not in left}
+        chosen = {name: self.averaged.get(name, net) for name, net in self.networks.items() if name not in helpers}
         return {
             name: copy.deepcopy(network)
             .to("cpu")
