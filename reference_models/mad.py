@@ -38,6 +38,7 @@ from reference_models.mad_losses import (
     translate,
 )
 from reference_models.mad_networks import (
+    Centres,
     CodeDiscriminator,
     Disentangler,
     Encoder,
@@ -104,7 +105,7 @@ PRESETS: dict[str, Config] = {
 
 
 def build(config: Config, seed: int) -> Networks:
-    """Returns the six networks, freshly drawn.
+    """Returns the six networks, freshly drawn, and after them the centres of expressions where there are any.
 
     Raises:
         InputError, UnknownNameError: As ``check``.
@@ -117,6 +118,7 @@ def build(config: Config, seed: int) -> Networks:
         "discriminator_x": ImageDiscriminator(config),
         "disentangler": Disentangler(config),
         "inverse": Inverse(config),
+        **({"centres": Centres(config)} if config.centres else {}),
     }
     start(networks, seed)
     return networks
@@ -147,10 +149,11 @@ UPDATES: dict[str, Update] = {
     "discriminator_z": Update(("discriminator_z",), discriminator_z_loss),
     "discriminator_x": Update(("discriminator_x",), discriminator_x_loss),
     "autoencoder": Update(("encoder", "generator"), autoencoder_loss),
-    "separate": Update(("disentangler", "inverse"), separate_loss, translates=False),
-    "joint": Update(("encoder", "generator", "disentangler", "inverse"), joint_loss),
+    "separate": Update(("disentangler", "inverse", "centres"), separate_loss, translates=False),
+    "joint": Update(("encoder", "generator", "disentangler", "inverse", "centres"), joint_loss),
 }
 AVERAGED: tuple[str, ...] = ("encoder", "generator", "disentangler", "inverse")
+HELPERS: tuple[str, ...] = ("centres",)
 AIDS: tuple[str, ...] = ("pose", "expression", "clip", "person")
 BESIDE: Mapping[str, tuple[str, ...]] = {"procfaces": ("procfaces:clips",)}
 
@@ -247,6 +250,10 @@ def sheet(networks: Networks, images: Tensor) -> list[Tensor]:
         return [images, codec.reconstruct(images), codec.draw(parts), *swapped, to_images(codec.generator(drawn))]
 
 
+def _build_published(config: Config, seed: int) -> Networks:
+    return {name: network for name, network in build(config, seed).items() if name not in HELPERS}
+
+
 class MAD:
     """A trained autoencoder whose codes are taken apart.
 
@@ -268,7 +275,7 @@ class MAD:
             CheckpointError: The file holds another method or size, is damaged or unsafe.
             MissingFileError: It is not there.
         """
-        weights = load_weights(path, method=name, size=size, config_class=Config, build=build)
+        weights = load_weights(path, method=name, size=size, config_class=Config, build=_build_published)
         return cls(weights.networks, weights.config, weights.card(name, PAPER, YEAR, PARTS))
 
     def embed(self, images: Tensor, part: str) -> Tensor:

@@ -77,6 +77,10 @@ class Config:
         draws: Triplets of each face in a batch (1).
         contrast: Temperature at which each like pair is told from all unlike faces of the batch at once, in place of
             triplets; 0 keeps to these, as the paper does. See ``mad_factors.contrast_loss``.
+        centres: Scale of the cosines between a face's expression and a learnt centre of each class, by which
+            expressions are told apart in place of triplets; 0 keeps to these, as the paper does, whose encoder starts
+            from ImageNet's weights. See ``mad_factors.centre_loss``.
+        w_affect: Weight, beside ``centres``, of the squared error of valence and arousal read from the sub-vector.
         label_weight: lambda_l of equation 13 (0.25).
         label_power: Of the distance in equation 13: 2 is printed, 1 is in the released code. Valence and arousal are in
             [-1, 1], as AffectNet has them.
@@ -90,6 +94,7 @@ class Config:
         frame_step: Frames of a clip are thinned to every n-th (released code: 3).
         most_frames: Most frames of a clip in a macro-batch (released code: 200).
         ae_sources: What the autoencoder's own stage sees: the first set, as in the paper, or all that are joined.
+        max_shift: Pixels by which training faces are moved at random, up and sideways.
         training: Section 4.3.
     """
 
@@ -136,6 +141,8 @@ class Config:
     first_negative: int = 10
     draws: int = 1
     contrast: float = 0.0
+    centres: float = 0.0
+    w_affect: float = 0.0
     label_weight: float = 0.25
     label_power: int = 1
     lr_phi: float = 1e-4
@@ -148,6 +155,7 @@ class Config:
     frame_step: int = 3
     most_frames: int = 200
     ae_sources: Literal["first", "all"] = "first"
+    max_shift: int = 0
     training: Training = PAPER_TRAINING
 
 
@@ -186,6 +194,9 @@ def check(config: Config) -> None:
         (sum(stage_lengths(config)) > 0, f"a stage to train for variant={config.variant}", lengths),
         (min(config.d_every, config.dz_every, config.draws) >= 1, "d_every, dz_every and draws from 1 on", "0 or less"),
         (config.contrast >= 0, "a contrast of 0 or above", config.contrast),
+        (config.centres >= 0, "centres of 0 or above", config.centres),
+        (config.centres > 0 or not config.w_affect, "centres above 0 beside w_affect", config.centres),
+        (0 <= config.max_shift < side, f"a max_shift from 0 to below {side}", config.max_shift),
         (bool(config.turns) or not any(stage_lengths(config)[1:]), "factors to learn in turn", "turns=[]"),
     )
     for right, expected, got in asked:

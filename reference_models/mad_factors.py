@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from reference_models.mad_config import Config
+from reference_models.mad_networks import Centres
 from reference_models.recipe import Batch
 
 RADIANS = pi / 180.0
@@ -51,7 +52,12 @@ class Labels:
 
 
 def feature_loss(
-    factor: str, codes: Tensor, labels: Labels, config: Config, generator: torch.Generator
+    factor: str,
+    codes: Tensor,
+    labels: Labels,
+    config: Config,
+    generator: torch.Generator,
+    centres: Centres | None = None,
 ) -> Tensor | None:
     """F_k of equations 7 and 10; None where the batch has no labels for it.
 
@@ -61,7 +67,10 @@ def feature_loss(
         labels: Of the same faces.
         config: Weights and readings of the losses.
         generator: Source of chance, on the CPU.
+        centres: Of the expressions, where these are learnt by class.
     """
+    if factor == "expression" and centres is not None:
+        return centre_loss(codes, labels.expression, config, centres)
     if factor == "pose":
         known = labels.pose.isfinite().all(1)
         apart = codes[known] - labels.pose[known]
@@ -97,6 +106,36 @@ def distance(one: Tensor, other: Tensor, kind: str) -> Tensor:
     squared = (one - other).square().sum(-1)
     # the epsilon keeps the gradient of the root finite where both are the same
     return squared if kind == "squared" else (squared + 1e-8).sqrt()
+
+
+def centre_loss(codes: Tensor, expression: Tensor, config: Config, centres: Centres) -> Tensor | None:
+    """Asks which of AffectNet's classes each expression is, by the nearest learnt centre; not in the paper.
+
+    After Wang et al., "NormFace", ACM Multimedia 2017. Triplets of an encoder that knows nothing of expressions yet all
+    fall on one point, where no triplet says which way to go; a class does.
+
+    Args:
+        codes: Expressions (N, d), of unit length.
+        expression: Class, valence and arousal, (N, 3); class -1 where unknown, the others NaN.
+        config: Weight of valence and arousal.
+        centres: What is learnt beside.
+
+    Returns:
+        Cross-entropy, each class that the batch shows counting alike, and the weighted error of valence and arousal;
+        None where no class is known.
+    """
+    kinds, affect = expression[:, 0].long(), expression[:, 1:]
+    shown = kinds >= 0
+    if not shown.any():
+        return None
+    logits, told = centres(codes)
+    counts = torch.bincount(kinds[shown], minlength=logits.shape[1])
+    weights = torch.where(counts > 0, 1.0 / counts.clamp(min=1), 0.0).to(logits)
+    loss = functional.cross_entropy(logits[shown], kinds[shown], weights)
+    known = affect.isfinite()
+    if config.w_affect and known.any():
+        loss = loss + config.w_affect * (told - affect.nan_to_num()).square()[known].mean()
+    return loss
 
 
 def contrast_loss(codes: Tensor, likes: Tensor, unlikes: Tensor, temperature: float) -> Tensor | None:

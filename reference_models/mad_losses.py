@@ -8,10 +8,12 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from reference_models.guidance import shifted
 from reference_models.losses import gan_bce_d, gan_bce_g, l1
 from reference_models.mad_config import FACTORS, Config
 from reference_models.mad_factors import Labels, feature_loss
 from reference_models.mad_networks import (
+    Centres,
     CodeDiscriminator,
     Disentangler,
     Encoder,
@@ -33,9 +35,10 @@ GREY_LEVELS = 255.0  # the released code's scale of equation 1
 def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
     """Encodes and decodes the batch, and draws faces from the prior, once for all updates of a step."""
     encoder, generator = cast(Encoder, networks["encoder"]), cast(Generator, networks["generator"])
-    codes = encoder(to_values(batch.images))
+    faces = to_values(shifted(batch.images, encoder.max_shift, batch.generator))
+    codes = encoder(faces)
     drawn = gaussian(codes, batch.generator)
-    made = {"codes": codes, "reconstructed": generator(codes), "drawn": drawn}
+    made = {"faces": faces, "codes": codes, "reconstructed": generator(codes), "drawn": drawn}
     return {**made, "sampled": generator(drawn)} if generator.samples else made
 
 
@@ -53,7 +56,7 @@ def discriminator_x_loss(
 ) -> Terms:
     """Equations 3 and 4 as D_x sees them: faces against reconstructions, and against those drawn from the prior."""
     judge = networks["discriminator_x"]
-    real = judge(to_values(batch.images))
+    real = judge(fakes["faces"])
     made = judge(fakes["reconstructed"].detach())
     terms = {"d_reconstructed": config.lambda_ae * config.w_adv * gan_bce_d(real, made)}
     if "sampled" in fakes:
@@ -66,7 +69,7 @@ def autoencoder_loss(
 ) -> Terms:
     """Equation 5 as encoder and generator see it."""
     judge_z, judge_x = cast(CodeDiscriminator, networks["discriminator_z"]), networks["discriminator_x"]
-    missed = GREY_LEVELS * l1(fakes["reconstructed"], to_values(batch.images))
+    missed = GREY_LEVELS * l1(fakes["reconstructed"], fakes["faces"])
     terms = {
         "ae_reconstruction": config.lambda_ae * missed,
         "ae_adversarial": config.lambda_ae * config.w_adv * gan_bce_g(judge_x(fakes["reconstructed"])),
@@ -84,10 +87,10 @@ def separate_loss(
     networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
 ) -> Terms:
     """Equation 14 for the disentangling networks alone: the autoencoder stands still and is only looked through."""
-    encoder, generator = networks["encoder"], networks["generator"]
+    encoder, generator = cast(Encoder, networks["encoder"]), networks["generator"]
     with resting(encoder, generator):
         with torch.no_grad():
-            codes = encoder(to_values(batch.images))
+            codes = encoder(to_values(shifted(batch.images, encoder.max_shift, batch.generator)))
         return disentangling_terms(networks, batch, codes, config)
 
 
@@ -112,12 +115,12 @@ def disentangling_terms(networks: Networks, batch: Batch, codes: Tensor, config:
         config: Weights and readings of the losses.
     """
     phi, inverse = cast(Disentangler, networks["disentangler"]), cast(Inverse, networks["inverse"])
-    labels, turn = Labels.of(batch), batch.kind
+    labels, turn, centres = Labels.of(batch), batch.kind, cast("Centres | None", networks.get("centres"))
     parts = phi(codes)
     wanted, told = (codes, parts) if config.zrec_moves_encoder else (codes.detach(), phi(codes.detach()))
     terms: Terms = {"phi_reconstruction": config.lambda_zrec * l1(inverse(told), wanted)}
     for factor in FACTORS if config.tasks == "known" else dict.fromkeys((turn, "pose")):
-        loss = feature_loss(factor, parts[:, columns(factor, config.dims)], labels, config, batch.generator)
+        loss = feature_loss(factor, parts[:, columns(factor, config.dims)], labels, config, batch.generator, centres)
         if loss is not None:
             terms[f"phi_{factor}"] = getattr(config, f"w_{factor}") * loss
     if config.w_cycle or config.w_augmented:
@@ -129,7 +132,7 @@ def disentangling_terms(networks: Networks, batch: Batch, codes: Tensor, config:
         compared = slice(0 if config.pose_in_cycle else columns("pose", config.dims).stop, None)
         terms["phi_cycle"] = config.w_cycle * l1(found[:, compared], asked[:, compared])
         own = columns(turn, config.dims)
-        loss = feature_loss(turn, found[:, own], labels.rows(order), config, batch.generator)
+        loss = feature_loss(turn, found[:, own], labels.rows(order), config, batch.generator, centres)
         if loss is not None:
             terms["phi_augmented"] = config.w_augmented * getattr(config, f"w_{turn}") * loss
     return {name: config.w_phi * value for name, value in terms.items()}

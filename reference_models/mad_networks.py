@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The six networks of the disentangled autoencoder (Browatzki and Wallraven, section 4.1).
+"""The networks of the disentangled autoencoder (Browatzki and Wallraven, section 4.1).
 
 Pictures are what the networks compute with, "values": grey levels over 255, less the mean of each colour. Where the
 paper says less than one needs, layers are those of the authors' released code.
@@ -22,6 +22,7 @@ from reference_models.resnet import BasicBlock, ResNet
 MEAN = (0.518, 0.418, 0.361)  # of R, G, B over the released code's training faces, in 0..1
 STAGES = (1, 2, 4, 8)  # channels of a ResNet18's four stages, as multiples of the first convolution's
 DROPOUT = 0.2  # of the discriminator of codes (section 4.1)
+EXPRESSIONS = 8  # AffectNet's classes
 
 
 def to_values(images: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class Encoder(ResNet):
         more = max(0, config.image_size.bit_length() - 8)
         widths = [min(multiple * config.width, config.max_width) for multiple in (1,) * more + STAGES]
         super().__init__(widths, [config.e_blocks] * len(widths), config.z_dim, config.stem)
-        self.grid = config.code_grid
+        self.grid, self.max_shift = config.code_grid, config.max_shift
         self.fc = nn.Linear(widths[-1] * self.grid**2, config.z_dim)
 
     def features(self, x: Tensor) -> Tensor:
@@ -207,6 +208,23 @@ class Inverse(nn.Module):
         with torch.autocast(parts.device.type, enabled=False):
             code: Tensor = self.layers(parts)
         return code
+
+
+class Centres(nn.Module):
+    """Where each class of expression lies, and how valence and arousal are read; not in the paper, helps to learn."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        width, self.scale = config.dims[FACTORS.index("expression")], config.centres
+        self.classes = nn.Linear(width, EXPRESSIONS, bias=False)
+        self.affect = nn.Linear(width, 2)
+
+    def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps expressions (N, d) of unit length to logits of the classes (N, 8), and to valence and arousal (N, 2)."""
+        with torch.autocast(codes.device.type, enabled=False):
+            cosines = functional.linear(codes, functional.normalize(self.classes.weight))
+            affect: Tensor = self.affect(codes)
+        return self.scale * cosines, affect
 
 
 def columns(factor: str, dims: Sequence[int]) -> slice:

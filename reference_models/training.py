@@ -150,7 +150,7 @@ def train(
     }
     state = start_state(recipe, config, seed, accelerator, run)
     if start is not None:
-        begin_from(state, start)
+        begin_from(state, start, recipe.helpers)
     read_state(state, out, resume=resume)
     loop = Loop(recipe, config, faces, names, sampler, seed, state)
     total, started, already = config.training.steps, time.monotonic(), state.seconds
@@ -224,15 +224,21 @@ def _sampler(recipe: Recipe, faces: FaceSet, names: tuple[str, ...], config: Any
     return Sampler(labels, seed=seed, oversampled=recipe.oversampled, sampling=config.training.sampling)
 
 
-def begin_from(state: RunState, path: Path) -> None:
+def begin_from(state: RunState, path: Path, helpers: tuple[str, ...] = ()) -> None:
     """Copies published weights into the networks, and into their averages.
+
+    Args:
+        state: A run that is to begin.
+        path: Weight file.
+        helpers: Networks that are never published; those that the file lacks stay as they were drawn.
 
     Raises:
         MissingFileError: There is no such file.
         CheckpointError: It is of other networks, damaged, or a pickle.
     """
     tensors = load_tensors(path)
-    fill(state.networks, tensors)
+    told = {key.partition(".")[0] for key in tensors}
+    fill({name: net for name, net in state.networks.items() if name in told or name not in helpers}, tensors)
     averages = tuple(f"{name}." for name in state.averaged)
     fill(state.averaged, {key: value for key, value in tensors.items() if key.startswith(averages)} if averages else {})
 
