@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from faceeval.atomic import write_whole
 from faceeval.errors import CheckpointError, InputError, MissingFileError, OutputError
 from faceeval.method import MethodCard
+from reference_models.quantised import quantise, restore
 from reference_models.recipe import Networks, config_from_dict
 
 FORMAT = 2
@@ -108,7 +109,7 @@ def save_weights(
         for key, value in network.state_dict().items()
     }
     # one entry only: the format does not keep entries in order, and equal weights must be equal files
-    content = safetensors.save(tensors, {"weights": f"{method} for {', '.join(attributes)}" if attributes else method})
+    content = safetensors.save(tensors, {"weights": _whose(method, attributes)})
     card = {
         "format": FORMAT,
         "method": method,
@@ -124,6 +125,28 @@ def save_weights(
     write_whole(path, content)
     write_whole(path.with_suffix(".json"), _json(card))
     return path
+
+
+def compact(path: Path) -> None:
+    """Stores published weights as bytes, see ``quantised``; the card says so, and the digest of the new file.
+
+    Raises:
+        MissingFileError: One of the two files is not there.
+        CheckpointError: One of them is not what it should be.
+    """
+    card = _read_card(path.with_suffix(".json"))
+    try:
+        tensors = safetensors.load(read_safe(path))
+        content = safetensors.save(quantise(tensors), {"weights": _whose(card["method"], card["attributes"])})
+    except (SafetensorError, KeyError) as error:
+        raise CheckpointError("a whole .safetensors file and its card", f"{path.name}: {error}", _HINT) from error
+    card |= {"stored": "int8", "sha256": hashlib.sha256(content).hexdigest()}
+    write_whole(path, content)
+    write_whole(path.with_suffix(".json"), _json(card))
+
+
+def _whose(method: str, attributes: Sequence[str]) -> str:
+    return f"{method} for {', '.join(attributes)}" if attributes else method
 
 
 def annotate(path: Path, **notes: Any) -> None:
@@ -181,7 +204,7 @@ def load_weights(
             "the file was cut short or changed; fetch or train it again",
         )
     try:
-        tensors = safetensors.load(content)
+        tensors = restore(safetensors.load(content))
         config = config_from_dict(config_class, card["config"])
         networks = build(config, 0)
         fill(networks, tensors)
@@ -221,8 +244,8 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: It is damaged, or a pickle.
     """
     try:
-        tensors = safetensors.load(read_safe(path))
-    except SafetensorError as error:
+        tensors = restore(safetensors.load(read_safe(path)))
+    except (SafetensorError, InputError) as error:
         raise CheckpointError("a whole .safetensors file", f"{path.name}: {error}", _HINT) from error
     return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 

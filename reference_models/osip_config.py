@@ -67,6 +67,8 @@ class Config:
         id_shift: Pixels by which faces are moved at random before I learns from them, and synthesized ones before L_GC
             looks at them: G cannot please C by patterns that only fit to the pixel.
         id_noise: Standard deviation, in 0..2, of noise that both of these are given, against faint patterns.
+        id_blur: How far, at most, both are brought towards what they are at half the size, 0..1; how far is drawn for
+            each face. What only fine patterns say of a face is then nothing to go by.
         reparam: What A's second vector is: ``"logvar"`` the logarithm of the variance, for which equation 3 is the
             divergence; ``"logstd"`` that of the deviation, by which the text samples; ``"printed"`` equation 3 with the
             text's sampling, though the two do not fit.
@@ -118,6 +120,7 @@ class Config:
     id_decay: float = 0.0
     id_shift: int = 0
     id_noise: float = 0.0
+    id_blur: float = 0.0
     reparam: Reparametrisation = "logvar"
     routing: Routing = "paper"
     lambda_t: float = 0.1

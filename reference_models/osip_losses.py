@@ -51,8 +51,13 @@ def pairs_of(batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def unsteady(faces: Tensor, config: Config, chance: torch.Generator) -> Tensor:
-    """Moves faces (N, 3, S, S) by some pixels and adds noise, as much as the configuration has of both."""
+    """Moves faces (N, 3, S, S) by some pixels, blurs them and adds noise, as much as the configuration has of each."""
     moved = shifted(faces, config.id_shift, chance)
+    if config.id_blur:
+        small = functional.avg_pool2d(moved, 2)
+        soft = functional.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
+        share = config.id_blur * torch.rand(len(moved), 1, 1, 1, generator=chance).to(moved)
+        moved = torch.lerp(moved, soft, share)
     return moved + config.id_noise * gaussian(moved, chance) if config.id_noise else moved
 
 

@@ -21,7 +21,7 @@ import experiment_scores
 from faceeval.cli.train import parse_overrides
 from faceeval.results import Result, read, result_path
 from reference_models import UNTRAINED, WEIGHTS, load_method
-from reference_models.checkpoint import annotate
+from reference_models.checkpoint import annotate, compact
 from reference_models.recipe import override
 from reference_models.training import configure
 
@@ -110,6 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", nargs="+", type=Path, help="weight files, each with its .json beside")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where the scores are written")
+    parser.add_argument("--compact", action="store_true", help="store them as bytes, in half the room")
     arguments = parser.parse_args()
     for weights in arguments.weights:
         card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
@@ -117,7 +118,10 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         shipped = folder / weights.name
         for suffix in (".safetensors", ".json"):
-            shutil.copyfile(weights.with_suffix(suffix), shipped.with_suffix(suffix))
+            if weights != shipped:
+                shutil.copyfile(weights.with_suffix(suffix), shipped.with_suffix(suffix))
+        if arguments.compact:
+            compact(shipped)
         notes = edits(card, arguments.results) if card["attributes"] else experiments(card["method"], arguments.results)
         command = card["notes"]["command"]
         if card["method"] not in UNTRAINED:
