@@ -16,7 +16,7 @@ from faceeval.errors import InputError
 
 STEPS = 127  # on each side of zero
 SCALE = "#scale"  # follows the name of a tensor; no name of a parameter has it
-SMALLEST = 4096  # weights of a kernel for which it is worth while
+SMALLEST = 1024  # weights of a kernel for which it is worth while
 
 
 def quantise(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from reference_models.loop import Loop
 from reference_models.mad_config import FACTORS, Config, check, stages
 from reference_models.mad_factors import (
     Labels,
+    centre_loss,
     contrast_loss,
     expression_distances,
     expression_relations,
@@ -31,6 +32,7 @@ from reference_models.mad_factors import (
 )
 from reference_models.mad_losses import disentangling_terms, exchanged, joint_loss, separate_loss, translate
 from reference_models.mad_networks import (
+    Centres,
     CodeDiscriminator,
     Disentangler,
     Encoder,
@@ -311,6 +313,51 @@ def test_a_contrast_tells_a_pair_from_all_unlike_faces():
     assert all(value.isfinite() for value in terms.values())
 
 
+def test_expressions_are_told_by_the_nearest_centre():
+    config = replace(MICRO_MAD, centres=2.0, w_affect=3.0, dims=(3, 13, 13, 8), z_dim=37)
+    centres = Centres(config)
+    centres.classes.weight.data = 5.0 * torch.eye(8)  # of any length
+    centres.affect.weight.data.zero_()
+    centres.affect.bias.data = torch.tensor([0.5, 0.0])
+    codes = torch.eye(8)[[0, 1, 1, 3]]
+    nan = torch.nan
+    shown = torch.tensor([[0.0, 0.5, 1.0], [1, nan, nan], [4, 0.5, nan], [-1, 0, 0]])
+    right, wrong = (-np.log(np.exp(own) / (np.exp(2.0) + 7)) for own in (2.0, 0.0))
+    classes, affect = (right + right + wrong) / 3, 3.0 * (0 + 1 + 0) / 3
+    unknown = shown[:, :1].clone() * 0 - 1
+    # the fourth has no class, and its affect is known
+    assert centre_loss(codes, shown, config, centres).item() == pytest.approx(classes + affect * 3 / 5 + 0.15, rel=1e-5)
+    assert centre_loss(codes, torch.cat([unknown, shown[:, 1:]], 1), config, centres) is None
+    alone = centre_loss(
+        codes, torch.tensor([[0.0, nan, nan], [1, nan, nan], [1, nan, nan], [1, nan, nan]]), config, centres
+    )
+    # each class counts alike, however many show it
+    assert alone.item() == pytest.approx((right + (2 * right + wrong) / 3) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("stage", [separate_loss, joint_loss])
+def test_centres_learn_beside_the_codes(stage):
+    config = replace(MICRO_MAD, centres=16.0, w_affect=1.0, tasks="known")
+    networks, batch = mad.build(config, 0), make_batch(kind="expression")
+    terms = stage(networks, batch, translate(networks, batch), config, {})
+    (terms["phi_expression"] + terms["phi_augmented"]).backward()
+    learning = (networks["centres"], networks["disentangler"].heads[FACTORS.index("expression")])
+    assert all(one.grad.abs().max() > 0 for network in learning for one in network.parameters())
+
+
+def test_faces_to_learn_from_are_moved_for_all_losses_alike():
+    config = replace(MICRO_MAD, max_shift=3)
+    networks, batch = mad.build(config, 0), make_batch(config)
+    fakes = translate(networks, batch)
+    assert not torch.equal(fakes["faces"], to_values(batch.images))
+    assert torch.equal(translate(networks, replace(batch, generator=chance(2)))["faces"], fakes["faces"])
+    terms = mad.UPDATES["autoencoder"].loss(networks, batch, fakes, config, {})
+    missed = (fakes["reconstructed"] - fakes["faces"]).abs().mean().item()
+    assert terms["ae_reconstruction"].item() == pytest.approx(config.lambda_ae * 255 * missed, rel=1e-5)
+    still = translate(mad.build(MICRO_MAD, 0), batch)
+    assert torch.equal(still["faces"], to_values(batch.images))
+
+
 def test_style_stays_within_a_clip_and_differs_between_those_of_a_person():
     batch = make_batch()
     labels, codes = Labels.of(batch), torch.zeros(12, 4)
@@ -528,6 +575,14 @@ def test_joint_training_goes_on_from_separate_weights(tmp_path):
     assert load_method("mad", size=16, checkpoint=joint).card.name == "mad"
     with pytest.raises(CheckpointError, match="method 'mad'"):
         load_method("mad", size=16, checkpoint=first)
+
+
+def test_centres_are_not_published_and_training_goes_on_without_them(tmp_path):
+    changes = {"centres": 16.0, "tasks": "known"}
+    first = run(tmp_path / "first", method="mad_separate", changes=changes)
+    assert not any(key.startswith("centres.") for key in load_file(first))
+    joint = run(tmp_path / "joint", start=first, steps=2, changes={**changes, "stage_lengths": [0, 0, 1]})
+    assert load_method("mad", size=16, checkpoint=joint).embed(IMAGES, "expression").shape[0] == len(IMAGES)
 
 
 def test_factors_the_data_cannot_teach_are_left_out():

@@ -20,7 +20,8 @@ from faceeval.errors import (
 )
 from faceeval.method import Critic, Editor
 from reference_models import cyclegan, fai, load_method
-from reference_models.checkpoint import annotate, load_weights, save_weights
+from reference_models.checkpoint import annotate, compact, load_weights, save_weights
+from reference_models.quantised import SMALLEST
 from reference_models.recipe import config_from_dict, override
 
 RECIPES = {"fai": (fai, MICRO_FAI), "cyclegan": (cyclegan, MICRO_CYCLEGAN)}
@@ -50,6 +51,33 @@ def test_saved_weights_come_back(tmp_path, method, half):
             expected = value.half().float() if half else value
             assert torch.equal(weights.networks[name].state_dict()[key], expected)
         assert not weights.networks[name].training
+
+
+@pytest.mark.parametrize("method", ["fai", "cyclegan"])
+def test_compact_weights_are_nearly_the_same_in_half_the_room(tmp_path, method):
+    path, networks = publish(tmp_path, method, half=False)
+    before = path.stat().st_size
+    compact(path)
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card["stored"] == "int8"
+    recipe, _ = RECIPES[method]
+    weights = load_weights(
+        path, method=method, attribute="Eyeglasses", size=16, config_class=recipe.Config, build=recipe.build
+    )
+    assert weights.sha256 == card["sha256"]
+    for name, network in networks.items():
+        for key, value in network.state_dict().items():
+            found = weights.networks[name].state_dict()[key]
+            if value.ndim < 2 or value.numel() < SMALLEST:
+                assert torch.equal(found, value)
+            else:
+                most = value.flatten(1).abs().amax(1).view(-1, *[1] * (value.ndim - 1))
+                assert ((found - value).abs() <= most / 253).all()
+                assert not torch.equal(found, value)
+    assert path.stat().st_size < before
+    content = path.read_bytes()
+    compact(path)  # what is stored so already stays as it is
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("method", ["fai", "cyclegan"])

@@ -350,6 +350,17 @@ def test_faces_are_moved_and_noisy_only_where_that_is_asked_for():
     assert not torch.equal(moved, faces)
 
 
+def test_faces_are_blurred_by_shares_of_their_own():
+    checks = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 2.0 - 1.0
+    faces = checks.expand(5, 3, 16, 16)
+    blurred = unsteady(faces, replace(LITERAL, id_blur=1.0), torch.Generator().manual_seed(0))
+    shares = torch.rand(5, 1, 1, 1, generator=torch.Generator().manual_seed(0))
+    # at half the size nothing is left of the pattern
+    torch.testing.assert_close(blurred, faces * (1 - shares))
+    flat = torch.full((5, 3, 16, 16), 0.3)
+    torch.testing.assert_close(unsteady(flat, replace(LITERAL, id_blur=1.0), torch.Generator()), flat)
+
+
 def test_four_images_can_be_learnt_by_heart():
     noise = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     images = functional.interpolate(noise, size=64, mode="bicubic").clamp(-1, 1)
