@@ -63,6 +63,8 @@ class Config:
         w_expression: Of F_e (released code: 2).
         w_cycle: Weight of equation 8; without it and ``w_augmented`` nothing is exchanged.
         w_augmented: Weight of equation 10.
+        exchange_from: Share of the joint stage after which faces are exchanged in it; before, codes learn what they are
+            to say. The separate stage exchanges throughout.
         pose_in_cycle: Whether equation 8 compares the pose too; the released code leaves it out.
         tasks: Which factors' labels a batch is used for: that of its turn and the pose, as in the released code
             (``"turn"``), or all that are known (``"known"``), which is how equation 14 reads.
@@ -130,6 +132,7 @@ class Config:
     w_expression: float = 1.0
     w_cycle: float = 1.0
     w_augmented: float = 1.0
+    exchange_from: float = 0.0
     pose_in_cycle: bool = False
     tasks: Literal["turn", "known"] = "turn"
     turns: tuple[str, ...] = ("identity", "pose", "expression", "style", "identity", "pose", "expression")
@@ -193,6 +196,7 @@ def check(config: Config) -> None:
         (len(lengths) == 3 and min(lengths) >= 0, "three stage_lengths from 0 on", lengths),
         (sum(stage_lengths(config)) > 0, f"a stage to train for variant={config.variant}", lengths),
         (min(config.d_every, config.dz_every, config.draws) >= 1, "d_every, dz_every and draws from 1 on", "0 or less"),
+        (0 <= config.exchange_from <= 1, "an exchange_from in 0..1", config.exchange_from),
         (config.contrast >= 0, "a contrast of 0 or above", config.contrast),
         (config.centres >= 0, "centres of 0 or above", config.centres),
         (config.centres > 0 or not config.w_affect, "centres above 0 beside w_affect", config.centres),
@@ -215,3 +219,10 @@ def stages(config: Config) -> dict[str, range]:
     ends = [round(total * sum(lengths[: place + 1]) / sum(lengths)) for place in range(len(lengths))]
     names = ("autoencoder", "separate", "joint")
     return {name: range(first, end) for name, first, end in zip(names, [0, *ends], ends, strict=False)}
+
+
+def exchanges(config: Config, done: float) -> bool:
+    """Tells whether faces are exchanged when a share of all steps is done."""
+    joint, step = stages(config)["joint"], round(done * config.training.steps)
+    waits = step >= joint.start and step < joint.start + config.exchange_from * len(joint)
+    return bool(config.w_cycle or config.w_augmented) and not waits

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reference_models.guidance import shifted
 from reference_models.losses import gan_bce_d, gan_bce_g, l1
-from reference_models.mad_config import FACTORS, Config
+from reference_models.mad_config import FACTORS, Config, exchanges
 from reference_models.mad_factors import Labels, feature_loss
 from reference_models.mad_networks import (
     Centres,
@@ -123,7 +123,7 @@ def disentangling_terms(networks: Networks, batch: Batch, codes: Tensor, config:
         loss = feature_loss(factor, parts[:, columns(factor, config.dims)], labels, config, batch.generator, centres)
         if loss is not None:
             terms[f"phi_{factor}"] = getattr(config, f"w_{factor}") * loss
-    if config.w_cycle or config.w_augmented:
+    if exchanges(config, batch.done):
         # not back into the code they are from: the released code stops there
         order = torch.randperm(len(parts), generator=batch.generator).to(parts.device)
         asked = exchanged(parts.detach(), parts[order].detach(), turn, config.dims)

@@ -18,7 +18,7 @@ from faceeval.method import Embedder, Generator, PoseReader, Reconstructor, Swap
 from reference_models import load_method, mad
 from reference_models.blocks import count_parameters
 from reference_models.loop import Loop
-from reference_models.mad_config import FACTORS, Config, check, stages
+from reference_models.mad_config import FACTORS, Config, check, exchanges, stages
 from reference_models.mad_factors import (
     Labels,
     centre_loss,
@@ -502,6 +502,21 @@ def test_stages_share_the_steps_as_their_lengths_say():
     training = PAPER.training
     assert (training.lr, training.betas, training.batch_size, training.flip) == (5e-5, (0.0, 0.999), 100, True)
     assert mad.adam(PAPER)["separate"] == {"lr": 1e-4, "betas": (0.9, 0.999)}
+
+
+def test_the_joint_stage_may_exchange_faces_later():
+    config = replace(MICRO_MAD, stage_lengths=(1.0, 1.0, 2.0), exchange_from=0.5)
+    config = replace(config, training=replace(config.training, steps=16))
+    assert [exchanges(config, step / 16) for step in range(16)] == [True] * 8 + [False] * 4 + [True] * 4
+    networks, batch = mad.build(config, 0), make_batch(config)
+    for done, own in ((0.5, False), (0.75, True)):
+        now = replace(batch, done=done)
+        terms = joint_loss(networks, now, translate(networks, now), config, {})
+        assert ("phi_cycle" in terms) is own
+        assert "phi_identity" in terms
+    assert not exchanges(replace(config, w_cycle=0.0, w_augmented=0.0), 0.9)
+    with pytest.raises(InputError, match="exchange_from"):
+        check(replace(config, exchange_from=1.5))
 
 
 def test_the_schedule_names_the_updates_of_each_stage():
