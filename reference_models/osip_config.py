@@ -83,6 +83,8 @@ class Config:
         w_kl: Weight of L_KL (equation 3).
         d_width: Channels of the first convolution of D (section 4: "as DCGAN"); doubled by each further one.
         d_max_width: Most channels of D; 1024 caps nothing at 128 pixels.
+        d_noise: Standard deviation, in 0..2, of noise that D is shown all pictures with. Without, D soon knows a drawn
+            face by its faintest traits, and its features say nothing of what else is missing.
         init: Spread of the first weights but G's, see ``blocks.initialise`` (DCGAN: 0.02).
         g_init: That of G's. Larger ones drive the first pictures to where tanh is flat.
         guidance: Nothing: the method edits no attribute.
@@ -131,6 +133,7 @@ class Config:
     w_kl: float = 1.0
     d_width: int = 64
     d_max_width: int = 1024
+    d_noise: float = 0.0
     init: Spread = 0.02
     g_init: Spread = 0.02
     guidance: Guidance = UNGUIDED

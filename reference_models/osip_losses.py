@@ -50,6 +50,11 @@ def pairs_of(batch: Batch) -> tuple[Tensor, Tensor]:
     return batch.negatives, batch.positives if len(batch.positives) else batch.negatives
 
 
+def noisy(faces: Tensor, deviation: float, chance: torch.Generator) -> Tensor:
+    """Adds noise of a standard deviation; of 0, none is drawn."""
+    return faces + deviation * gaussian(faces, chance) if deviation else faces
+
+
 def unsteady(faces: Tensor, config: Config, chance: torch.Generator) -> Tensor:
     """Moves faces (N, 3, S, S) by some pixels, blurs them and adds noise, as much as the configuration has of each."""
     moved = shifted(faces, config.id_shift, chance)
@@ -58,7 +63,7 @@ def unsteady(faces: Tensor, config: Config, chance: torch.Generator) -> Tensor:
         soft = functional.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
         share = config.id_blur * torch.rand(len(moved), 1, 1, 1, generator=chance).to(moved)
         moved = torch.lerp(moved, soft, share)
-    return moved + config.id_noise * gaussian(moved, chance) if config.id_noise else moved
+    return noisy(moved, config.id_noise, chance)
 
 
 def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
@@ -98,8 +103,11 @@ def discriminator_loss(
     networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
 ) -> Terms:
     """L_D (equation 4)."""
-    discriminator = networks["discriminator"]
-    real, fake = discriminator(pairs_of(batch)[1]), discriminator(fakes["edited"].detach().float())
+    discriminator, chance = networks["discriminator"], batch.generator
+    real, fake = (
+        discriminator(noisy(faces, config.d_noise, chance))
+        for faces in (pairs_of(batch)[1], fakes["edited"].detach().float())
+    )
     return {"d_adversarial": gan_bce_d(real, fake)}
 
 
@@ -125,8 +133,10 @@ def synthesis_loss(
     if config.w_gd:
         discriminator = cast(Discriminator, networks["discriminator"])
         with torch.no_grad():
-            real = discriminator.features(takers)
-        terms["g_discriminator"] = config.w_gd * half_square(discriminator.features(made), real)
+            real = discriminator.features(noisy(takers, config.d_noise, batch.generator))
+        terms["g_discriminator"] = config.w_gd * half_square(
+            discriminator.features(noisy(made, config.d_noise, batch.generator)), real
+        )
     return terms | _identity_terms(networks, batch, fakes, config)
 
 

@@ -26,6 +26,7 @@ from reference_models.osip_losses import (
     divergence,
     half_square,
     identity_loss,
+    noisy,
     pairs_of,
     synthesis_loss,
     translate,
@@ -348,6 +349,21 @@ def test_faces_are_moved_and_noisy_only_where_that_is_asked_for():
     moved = unsteady(faces, replace(LITERAL, id_shift=3), torch.Generator().manual_seed(0))
     assert moved.shape == faces.shape
     assert not torch.equal(moved, faces)
+
+
+def test_the_discriminator_is_shown_noise_where_that_is_asked_for():
+    networks, batch = osip.build(LITERAL, 0), batch_of(LITERAL, "transformation")
+    with torch.no_grad():
+        fakes = translate(networks, batch)
+    found = {}
+    for level in (0.0, 0.5):
+        again, config = replace_chance(batch), replace(LITERAL, d_noise=level)
+        looked = discriminator_loss(networks, again, fakes, config, {})["d_adversarial"]
+        matched = synthesis_loss(networks, again, translate(networks, again), config, {})["g_discriminator"]
+        found[level] = looked.item(), matched.item()
+    assert found[0.0][0] != found[0.5][0]
+    assert found[0.0][1] != found[0.5][1]
+    assert noisy(batch.images, 0.0, batch.generator) is batch.images
 
 
 def test_faces_are_blurred_by_shares_of_their_own():
