@@ -84,11 +84,13 @@ def build(config: Config, seed: int) -> Networks:
 
 
 def schedule(config: Config, step: int) -> dict[str, float]:
-    """I and C alone at first; then all networks once each step (algorithm 1), I at its own share of the step size."""
+    """I and C alone at first, perhaps A and G next; then all once each step (algorithm 1), I at its own step size."""
     training, first = config.training, config.id_steps
     if step < first:
         return {"identity": rate(step, first, training.constant_share)}
     share = rate(step - first, training.steps - first, training.constant_share)
+    if step < first + config.draw_steps:
+        return {"synthesis": share}
     later = {"discriminator": share, "synthesis": share}
     return later | ({"identity": config.id_rate * share} if config.id_rate else {})
 

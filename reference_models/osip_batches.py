@@ -16,10 +16,12 @@ WITHHELD = "faceeval/1/osip/unlabelled"  # names the choice of people who go wit
 
 
 def kind_of(config: Config, step: int) -> str:
-    """Returns what a step is about: ``"identity"`` at first, then ``"reconstruction"`` and ``"transformation"``."""
+    """Returns what a step is about: ``"identity"``, ``"drawing"``, then ``"reconstruction"``, ``"transformation"``."""
     if step < config.id_steps:
         return "identity"
-    odd = (step - config.id_steps) % 2 == 0  # the paper counts iterations from 1
+    if step < config.id_steps + config.draw_steps:
+        return "drawing"
+    odd = (step - config.id_steps - config.draw_steps) % 2 == 0  # the paper counts iterations from 1
     return "reconstruction" if odd or not config.use_transform else "transformation"
 
 

@@ -61,6 +61,8 @@ class Config:
             there is one. The paper has none: subject and attribute image are one.
         id_share: Share of the steps, at the beginning, that train I and C alone (section 3.2: "initialised by a
             pretrained face classification network").
+        draw_share: Share of the synthesis' steps, at its beginning, that only reconstruct: A and G learn to draw before
+            they play against D and C. Of a blur, these ask for patterns.
         id_rate: Share of its step size with which I goes on learning thereafter; 0 leaves it as it is.
         id_lr: Step size of I's Adam; None takes that of the others.
         id_decay: Weight decay of I's Adam.
@@ -78,8 +80,7 @@ class Config:
         w_gr: Weight of L_GR (equation 2); all losses are sums over elements and means over images.
         w_gd: Weight of L_GD (equation 5).
         w_gc: Weight of L_GC (equation 7).
-        gc_ramp: Share of the synthesis' steps over which that weight grows from zero: G is asked whose face it draws
-            once it draws faces. What a recogniser asks of a blur are patterns.
+        gc_ramp: Share of the steps of that game over which the weight grows from zero.
         w_kl: Weight of L_KL (equation 3).
         d_width: Channels of the first convolution of D (section 4: "as DCGAN"); doubled by each further one.
         d_max_width: Most channels of D; 1024 caps nothing at 128 pixels.
@@ -117,6 +118,7 @@ class Config:
     balanced: bool = False
     same_person: float = 0.0
     id_share: float = 0.1
+    draw_share: float = 0.0
     id_rate: float = 1.0
     id_lr: float | None = None
     id_decay: float = 0.0
@@ -144,11 +146,17 @@ class Config:
         """Steps, at the beginning, that train I and C alone."""
         return int(self.training.steps * self.id_share)
 
+    @property
+    def draw_steps(self) -> int:
+        """Steps after these that only reconstruct."""
+        return int((self.training.steps - self.id_steps) * self.draw_share)
+
     def identity_weight(self, done: float) -> float:
         """Returns L_GC's weight when a share of the training is done."""
         if not self.gc_ramp:
             return self.w_gc
-        return self.w_gc * min(1.0, max(0.0, done - self.id_share) / (self.gc_ramp * (1.0 - self.id_share)))
+        game = (1.0 - self.id_share) * (1.0 - self.draw_share)
+        return self.w_gc * min(1.0, max(0.0, done - (1.0 - game)) / (self.gc_ramp * game))
 
 
 # The paper's ablations (section 4.1, figure 4), as changes to any configuration.

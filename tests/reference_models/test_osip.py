@@ -254,6 +254,8 @@ def test_the_weight_of_the_identity_can_grow_from_zero_over_the_synthesis():
     weights = [config.identity_weight(done) for done in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
     assert weights == pytest.approx([0.0, 0.0, 4.0, 8.0, 8.0, 8.0])
     assert {replace(config, gc_ramp=0.0).identity_weight(done) for done in (0.0, 0.5, 1.0)} == {8.0}
+    late = replace(config, draw_share=0.5)  # the game has the last 0.4 of all steps
+    assert [late.identity_weight(done) for done in (0.5, 0.6, 0.7, 0.8, 1.0)] == pytest.approx([0, 0, 4, 8, 8])
     networks, batch = osip.build(LITERAL, 0), batch_of(LITERAL, "transformation")
     fakes = translate(networks, batch)
     assert "g_identity" not in synthesis_loss(networks, replace(batch, done=0.2), fakes, config, {})
@@ -287,6 +289,16 @@ def test_where_each_subject_is_its_own_attribute_image_the_pair_is_one_image():
     assert len(takers) == 4
     fakes = translate(osip.build(LITERAL, 0), batch)
     assert fakes["edited"].shape == subjects.shape
+
+
+def test_while_they_learn_to_draw_nobody_else_is_asked():
+    networks, batch = osip.build(LITERAL, 0), batch_of(LITERAL, "drawing")
+    terms = synthesis_loss(networks, batch, translate(networks, batch), LITERAL, {})
+    whole = replace_chance(replace(batch, kind="reconstruction"))
+    same = synthesis_loss(networks, whole, translate(networks, whole), LITERAL, {})
+    assert terms.keys() == {"g_reconstruction", "a_divergence"}
+    again = synthesis_loss(networks, replace_chance(batch), translate(networks, replace_chance(batch)), LITERAL, {})
+    torch.testing.assert_close(again["g_reconstruction"], same["g_reconstruction"])
 
 
 @pytest.mark.parametrize("kind", ["reconstruction", "transformation"])
@@ -401,6 +413,12 @@ def test_four_images_can_be_learnt_by_heart():
 def test_steps_are_about_identity_first_and_then_take_turns():
     kinds = [kind_of(SMALLEST, step) for step in range(8)]
     assert kinds == ["identity"] * 2 + ["reconstruction", "transformation"] * 3
+    drawing = replace(SMALLEST, draw_share=0.5)
+    assert [kind_of(drawing, step) for step in range(8)] == [
+        *["identity"] * 2,
+        *["drawing"] * 3,
+        *["reconstruction", "transformation", "reconstruction"],
+    ]
     untransformed = replace(SMALLEST, use_transform=False)
     assert [kind_of(untransformed, step) for step in range(8)] == ["identity"] * 2 + ["reconstruction"] * 6
     assert [kind_of(Config(id_share=0.0), step) for step in range(3)] == [
@@ -485,6 +503,8 @@ def test_the_schedule_trains_the_recogniser_first_and_then_all_networks_once_eac
         {"discriminator": 1.0, "synthesis": 1.0},
         {"discriminator": 1.0, "synthesis": 1.0},
     ]
+    drawing = replace(config, draw_share=0.5)
+    assert [set(osip.schedule(drawing, step)) for step in (4, 5)] == [{"synthesis"}, {"discriminator", "synthesis"}]
     paper = Config(id_share=0.0)
     assert dict(osip.schedule(paper, 5)) == {"discriminator": 1.0, "synthesis": 1.0, "identity": 1.0}
     assert osip.schedule(replace(config, id_rate=0.5), 4)["identity"] == 0.5
