@@ -155,8 +155,8 @@ class Config:
         """Returns L_GC's weight when a share of the training is done."""
         if not self.gc_ramp:
             return self.w_gc
-        game = (1.0 - self.id_share) * (1.0 - self.draw_share)
-        return self.w_gc * min(1.0, max(0.0, done - (1.0 - game)) / (self.gc_ramp * game))
+        begins = self.id_share + (1.0 - self.id_share) * self.draw_share
+        return self.w_gc * min(1.0, max(0.0, done - begins) / (self.gc_ramp * (1.0 - begins)))
 
 
 # The paper's ablations (section 4.1, figure 4), as changes to any configuration.
