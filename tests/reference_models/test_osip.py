@@ -508,7 +508,7 @@ def test_the_schedule_trains_the_recogniser_first_and_then_all_networks_once_eac
     paper = Config(id_share=0.0)
     assert dict(osip.schedule(paper, 5)) == {"discriminator": 1.0, "synthesis": 1.0, "identity": 1.0}
     assert osip.schedule(replace(config, id_rate=0.5), 4)["identity"] == 0.5
-    assert PRESETS["quick"].id_steps == 140
+    assert PRESETS["quick"].id_steps == 120
 
 
 def test_each_update_changes_its_own_networks_only(tmp_path, monkeypatch):
