@@ -40,6 +40,7 @@ from reference_models.training import train
 TINY = Config(image_size=64, width=8, max_width=64, attr_dim=32, n_ids=10, d_width=8)
 MICRO = {
     "image_size": 16,
+    "draw_share": 0.0,
     "convs": (1, 1),
     "a_convs": None,
     "g_convs": (2, 1),
