@@ -161,7 +161,7 @@ class Turns:
 
     def __init__(self, faces: FaceSet, config: Config, seed: int) -> None:
         self.labels = np.zeros((len(faces), 0), np.uint8)
-        self.turns, self.first = config.turns, stages(config)["autoencoder"].stop
+        self.turns, self.stages = config.turns, stages(config)
         first_only = config.ae_sources == "first" and faces.sources is not None
         own = np.flatnonzero(faces.sources == 0) if first_only else np.arange(len(faces))
         self.rows = {"images": own, **walked(faces)}
@@ -189,13 +189,14 @@ class Turns:
         return "identity" if np.isin(people, self.rows[kind]).all() else kind
 
     def draw(self, step: int, size: int, *, rank: int = 0, world: int = 1) -> Draw:
-        """Returns what one process sees at a step; the draw's kind is the factor whose turn it is, or ``"images"``."""
-        kind, source, visit = ("images", "images", step) if step < self.first else self.turn(step - self.first)
+        """Returns what one process sees at a step; its kind is the factor of the turn, ``"images"`` or ``"drawing"``."""
+        first, drawing = self.stages["autoencoder"].stop, step in self.stages["drawing"]
+        kind, source, visit = ("images", "images", step) if step < first or drawing else self.turn(step - first)
         if source in self.macros:
             indices = self.macros[source].batch(visit * world + rank, size)
         else:
             indices = self.rows[source][self.walks[source].draw(visit, size, rank=rank, world=world).indices]
-        return Draw(indices, np.zeros(size, np.int64), size, kind)
+        return Draw(indices, np.zeros(size, np.int64), size, "drawing" if drawing else kind)
 
     def turn(self, step: int) -> tuple[str, str, int]:
         """Returns whose turn a disentangling step is, whose images it sees, and how many batches these gave before."""

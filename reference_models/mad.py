@@ -32,6 +32,7 @@ from reference_models.mad_losses import (
     autoencoder_loss,
     discriminator_x_loss,
     discriminator_z_loss,
+    drawing_loss,
     exchanged,
     joint_loss,
     separate_loss,
@@ -131,7 +132,8 @@ def schedule(config: Config, step: int) -> dict[str, float]:
     """Returns the updates of a step, each with the share of its full step size, which falls within each stage."""
     name, steps = next((name, steps) for name, steps in stages(config).items() if step in steps)
     share = rate(step - steps.start, len(steps), config.training.constant_share)
-    updates = {"separate": ("separate",)}.get(name, ("discriminator_z", "discriminator_x", name))
+    alone = {"separate": ("separate",), "drawing": ("discriminator_x", "drawing")}
+    updates = alone.get(name, ("discriminator_z", "discriminator_x", name))
     every = {"discriminator_z": config.dz_every, "discriminator_x": config.d_every}
     return {update: share for update in updates if step % every.get(update, 1) == 0}
 
@@ -151,6 +153,7 @@ UPDATES: dict[str, Update] = {
     "autoencoder": Update(("encoder", "generator"), autoencoder_loss),
     "separate": Update(("disentangler", "inverse", "centres"), separate_loss, translates=False),
     "joint": Update(("encoder", "generator", "disentangler", "inverse", "centres"), joint_loss),
+    "drawing": Update(("generator",), drawing_loss),
 }
 AVERAGED: tuple[str, ...] = ("encoder", "generator", "disentangler", "inverse")
 HELPERS: tuple[str, ...] = ("centres",)

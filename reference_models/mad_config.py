@@ -47,6 +47,8 @@ class Config:
         phi_hidden: Units of the hidden layer of both disentangling networks (section 4.2: 1000).
         stage_lengths: Relative lengths of the stages autoencoder, separate and joint; 0 leaves a stage out, as one does
             that begins from the weights of an earlier one.
+        drawing_share: Share of all steps, after these stages, in which the generator alone goes on learning, from codes
+            that stand still. The paper has none: there the joint stage is short beside the autoencoder's.
         lambda_ae: lambda_AE of equation 5 (0.9).
         w_adv: Weight of equation 3 within it.
         w_enc: Weight of equation 2, on the encoder's side.
@@ -117,6 +119,7 @@ class Config:
     dz_bn: bool = False
     phi_hidden: int = 1000
     stage_lengths: tuple[float, ...] = (235.0, 11.0, 11.0)
+    drawing_share: float = 0.0
     lambda_ae: float = 0.9
     w_adv: float = 1.0
     w_enc: float = 1.0
@@ -196,6 +199,7 @@ def check(config: Config) -> None:
         (len(lengths) == 3 and min(lengths) >= 0, "three stage_lengths from 0 on", lengths),
         (sum(stage_lengths(config)) > 0, f"a stage to train for variant={config.variant}", lengths),
         (min(config.d_every, config.dz_every, config.draws) >= 1, "d_every, dz_every and draws from 1 on", "0 or less"),
+        (0 <= config.drawing_share < 1, "a drawing_share from 0 to below 1", config.drawing_share),
         (0 <= config.exchange_from <= 1, "an exchange_from in 0..1", config.exchange_from),
         (config.contrast >= 0, "a contrast of 0 or above", config.contrast),
         (config.centres >= 0, "centres of 0 or above", config.centres),
@@ -216,8 +220,9 @@ def stage_lengths(config: Config) -> tuple[float, ...]:
 def stages(config: Config) -> dict[str, range]:
     """Returns which steps each stage has, in their order."""
     lengths, total = stage_lengths(config), config.training.steps
-    ends = [round(total * sum(lengths[: place + 1]) / sum(lengths)) for place in range(len(lengths))]
-    names = ("autoencoder", "separate", "joint")
+    others = round(total * (1.0 - config.drawing_share))
+    ends = [*(round(others * sum(lengths[: place + 1]) / sum(lengths)) for place in range(len(lengths))), total]
+    names = ("autoencoder", "separate", "joint", "drawing")
     return {name: range(first, end) for name, first, end in zip(names, [0, *ends], ends, strict=False)}
 
 

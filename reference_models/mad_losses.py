@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from reference_models.blocks import some
 from reference_models.guidance import shifted
 from reference_models.losses import gan_bce_d, gan_bce_g, l1
 from reference_models.mad_config import FACTORS, Config, exchanges
@@ -35,11 +36,30 @@ GREY_LEVELS = 255.0  # the released code's scale of equation 1
 def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
     """Encodes and decodes the batch, and draws faces from the prior, once for all updates of a step."""
     encoder, generator = cast(Encoder, networks["encoder"]), cast(Generator, networks["generator"])
+    if batch.kind == "drawing":
+        return _drawn(networks, batch)
     faces = to_values(shifted(batch.images, encoder.max_shift, batch.generator))
     codes = encoder(faces)
     drawn = gaussian(codes, batch.generator)
     made = {"faces": faces, "codes": codes, "reconstructed": generator(codes), "drawn": drawn}
     return {**made, "sampled": generator(drawn)} if generator.samples else made
+
+
+def _drawn(networks: Networks, batch: Batch) -> dict[str, Tensor]:
+    """The same where the generator alone learns: from what it will be given, a code or one put together from parts.
+
+    All batch norms are at rest, the generator's too, so that it draws as it will after training.
+    """
+    encoder, generator = cast(Encoder, networks["encoder"]), cast(Generator, networks["generator"])
+    with resting(encoder, generator):
+        with torch.no_grad():
+            faces = to_values(shifted(batch.images, encoder.max_shift, batch.generator))
+            codes = encoder(faces)
+            again = networks["inverse"](networks["disentangler"](codes))
+            codes = torch.where(some(len(codes), batch.generator).to(codes.device)[:, None], codes, again)
+        drawn = gaussian(codes, batch.generator)
+        made = {"faces": faces, "codes": codes, "reconstructed": generator(codes), "drawn": drawn}
+        return {**made, "sampled": generator(drawn)} if generator.samples else made
 
 
 def discriminator_z_loss(
@@ -68,12 +88,20 @@ def autoencoder_loss(
     networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
 ) -> Terms:
     """Equation 5 as encoder and generator see it."""
-    judge_z, judge_x = cast(CodeDiscriminator, networks["discriminator_z"]), networks["discriminator_x"]
+    judge_z = cast(CodeDiscriminator, networks["discriminator_z"])
+    codes = config.w_enc * gan_bce_g(judge_z(fakes["codes"], batch.generator))
+    return {**drawing_loss(networks, batch, fakes, config, memory), "ae_codes": codes}
+
+
+def drawing_loss(
+    networks: Networks, batch: Batch, fakes: dict[str, Tensor], config: Config, memory: dict[str, Tensor]
+) -> Terms:
+    """Equation 5 as the generator sees it: equations 1, 3 and 4."""
+    judge_x = networks["discriminator_x"]
     missed = GREY_LEVELS * l1(fakes["reconstructed"], fakes["faces"])
     terms = {
         "ae_reconstruction": config.lambda_ae * missed,
         "ae_adversarial": config.lambda_ae * config.w_adv * gan_bce_g(judge_x(fakes["reconstructed"])),
-        "ae_codes": config.w_enc * gan_bce_g(judge_z(fakes["codes"], batch.generator)),
     }
     if "sampled" in fakes:
         terms["ae_sampled"] = config.w_gen * gan_bce_g(judge_x(fakes["sampled"]))
