@@ -189,7 +189,7 @@ class Turns:
         return "identity" if np.isin(people, self.rows[kind]).all() else kind
 
     def draw(self, step: int, size: int, *, rank: int = 0, world: int = 1) -> Draw:
-        """Returns what one process sees at a step; its kind is the factor of the turn, ``"images"`` or ``"drawing"``."""
+        """Returns what one process sees at a step; its kind is the turn's factor, ``"images"`` or ``"drawing"``."""
         first, drawing = self.stages["autoencoder"].stop, step in self.stages["drawing"]
         kind, source, visit = ("images", "images", step) if step < first or drawing else self.turn(step - first)
         if source in self.macros:

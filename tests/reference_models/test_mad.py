@@ -30,7 +30,14 @@ from reference_models.mad_factors import (
     triplet_loss,
     triplets,
 )
-from reference_models.mad_losses import disentangling_terms, exchanged, joint_loss, separate_loss, translate
+from reference_models.mad_losses import (
+    disentangling_terms,
+    drawing_loss,
+    exchanged,
+    joint_loss,
+    separate_loss,
+    translate,
+)
 from reference_models.mad_networks import (
     Centres,
     CodeDiscriminator,
@@ -494,11 +501,13 @@ def test_one_batch_can_be_taken_apart_by_heart(contrast):
 
 def test_stages_share_the_steps_as_their_lengths_say():
     ends = (0, 235_000, 246_000, 257_000)
-    assert list(stages(PAPER)) == ["autoencoder", "separate", "joint"]
-    assert [(steps.start, steps.stop) for steps in stages(PAPER).values()] == list(pairwise(ends))
+    assert list(stages(PAPER)) == ["autoencoder", "separate", "joint", "drawing"]
+    assert [(steps.start, steps.stop) for steps in stages(PAPER).values()] == list(pairwise((*ends, ends[-1])))
+    late = replace(PAPER, drawing_share=0.2)
+    assert [len(steps) for steps in stages(late).values()] == [188_000, 8_800, 8_800, 51_400]
     assert stages(replace(MICRO_MAD, variant="separate"))["joint"] == range(14, 14)
     only = replace(MICRO_MAD, stage_lengths=(0.0, 0.0, 1.0))
-    assert [len(steps) for steps in stages(only).values()] == [0, 0, 14]
+    assert [len(steps) for steps in stages(only).values()] == [0, 0, 14, 0]
     training = PAPER.training
     assert (training.lr, training.betas, training.batch_size, training.flip) == (5e-5, (0.0, 0.999), 100, True)
     assert mad.adam(PAPER)["separate"] == {"lr": 1e-4, "betas": (0.9, 0.999)}
@@ -552,6 +561,50 @@ def test_each_update_changes_its_own_networks_only(tmp_path, monkeypatch, centre
     expected = [*games, "autoencoder"] * 4 + ["separate"] * 7 + [*games, "joint"] * 3
     assert [group for group, _, _ in seen] == expected
     assert all(changed == own for _, changed, own in seen)
+
+
+def test_at_last_the_generator_alone_learns_as_it_will_draw(tmp_path):
+    seen = []
+
+    def keep(step, method):
+        seen.append({name: state_of(network) for name, network in method.networks.items()})
+
+    run(tmp_path, checkpoint_every=7, on_checkpoint=keep, changes={"drawing_share": 0.5, "ema_decay": 0.0})
+    joint, drawn = seen
+    for name in ("encoder", "disentangler", "inverse", "discriminator_z"):
+        assert all(torch.equal(value, drawn[name][key]) for key, value in joint[name].items()), name
+    for key, value in joint["generator"].items():
+        assert torch.equal(value, drawn["generator"][key]) is ("running" in key), key
+    config = replace(MICRO_MAD, drawing_share=0.5, stage_lengths=(0.0, 0.0, 1.0))
+    config = replace(config, training=replace(config.training, steps=8, constant_share=1.0))
+    assert [set(mad.schedule(config, step)) for step in (3, 4)] == [
+        {"discriminator_z", "discriminator_x", "joint"},
+        {"discriminator_x", "drawing"},
+    ]
+    assert [mad.sampler(FACES, config, 0).draw(step, 4).kind for step in (3, 4, 7)] == ["style", "drawing", "drawing"]
+
+
+def test_drawing_moves_nothing_but_the_generator_s_weights():
+    networks, batch = mad.build(MICRO_MAD, 0), make_batch(kind="drawing")
+    states = {name: state_of(network) for name, network in networks.items()}
+    fakes = translate(networks, batch)
+    torch.stack(list(drawing_loss(networks, batch, fakes, MICRO_MAD, {}).values())).sum().backward()
+    for name, network in networks.items():
+        assert all(torch.equal(states[name][key], value) for key, value in network.state_dict().items()) or (
+            name == "discriminator_x"  # which has looked
+        )
+    assert all(parameter.grad is None for parameter in networks["encoder"].parameters())
+    assert all(parameter.grad is not None for parameter in networks["generator"].parameters())
+    with torch.no_grad(), resting(*networks.values()):
+        codes = networks["encoder"](to_values(batch.images))
+        again = networks["inverse"](networks["disentangler"](codes))
+        drawn = [networks["generator"](values) for values in (codes, again)]
+    own = [torch.stack([(one - two).abs().mean() < 1e-5 for one, two in zip(fakes["reconstructed"], made, strict=True)])
+           for made in drawn]  # fmt: skip
+    # each face from its code or from the one that was taken apart and put together
+    assert (own[0] ^ own[1]).all()
+    assert own[0].any()
+    assert own[1].any()
 
 
 def test_a_run_that_was_cut_off_ends_in_the_same_bits(tmp_path):
