@@ -73,19 +73,29 @@ SMALL = Config(
     d_stages=4,
     dz_hidden=64,
     phi_hidden=128,
-    stage_lengths=(4.0, 5.0, 5.0),
-    w_enc=10.0,
-    w_phi=10.0,
+    stage_lengths=(4.0, 5.0, 5.5),
+    drawing_share=0.2162,
+    w_adv=0.3,
+    w_enc=2.0,
+    w_phi=50.0,
     zrec_moves_encoder=False,
+    w_identity=3.0,
+    w_expression=0.5,
+    w_cycle=0.1,
+    w_augmented=0.1,
+    exchange_from=0.7,
     tasks="known",
     first_negative=32,
     contrast=0.1,
+    centres=16.0,
+    w_affect=5.0,
     lr_phi=1e-3,
-    lr_joint=1e-3,
+    lr_joint=2e-3,
     frame_step=1,
     ae_sources="all",
+    max_shift=2,
     training=Training(
-        steps=9000,
+        steps=18500,
         batch_size=64,
         lr=2e-3,
         lr_d=5e-4,
@@ -103,6 +113,26 @@ PRESETS: dict[str, Config] = {
     "small": SMALL,
     "quick": override(SMALL, {"steps": 300, "ema_decay": 0.98}),
 }
+
+
+# An autoencoder and codes that do not pull at each other: all terms weigh as in the paper, next to the codes' ten.
+SEPARATE = {
+    "stage_lengths": (4.0, 5.0, 0.0),
+    "drawing_share": 0.0,
+    "w_adv": 1.0,
+    "w_enc": 10.0,
+    "w_phi": 10.0,
+    "w_identity": 1.0,
+    "w_expression": 1.0,
+    "w_cycle": 1.0,
+    "w_augmented": 1.0,
+    "exchange_from": 0.0,
+    "centres": 0.0,
+    "w_affect": 0.0,
+    "max_shift": 0,
+    "steps": 9000,
+}
+OF_VARIANT = {"small": {"separate": SEPARATE}, "quick": {"separate": {**SEPARATE, "steps": 300}}}
 
 
 def build(config: Config, seed: int) -> Networks:

@@ -60,13 +60,15 @@ def configure(method: str, preset: str, *, steps: int | None = None, overrides: 
     Raises:
         UnknownNameError: No such method, preset or field.
     """
-    presets = module_of(method).PRESETS
-    if preset not in presets:
-        raise unknown_name("preset", preset, presets)
+    module = module_of(method)
+    if preset not in module.PRESETS:
+        raise unknown_name("preset", preset, module.PRESETS)
     variant = METHODS.get(method, "").partition("@")[2]
-    changes = {**({"variant": variant} if variant else {}), **(overrides or {})}
+    own = getattr(module, "OF_VARIANT", {}).get(preset, {}).get(variant, {})
+    changes = {**({"variant": variant} if variant else {}), **own, **(overrides or {})}
     changes |= {"steps": steps} if steps is not None else {}
-    return override(presets[preset], changes)
+    config: Any = override(module.PRESETS[preset], changes)
+    return config
 
 
 def train(

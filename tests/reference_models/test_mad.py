@@ -52,7 +52,7 @@ from reference_models.mad_networks import (
 )
 from reference_models.mad_networks import Generator as Decoder
 from reference_models.recipe import Batch
-from reference_models.training import train
+from reference_models.training import configure, train
 
 PAPER = Config()
 NETWORKS = ("encoder", "generator", "discriminator_z", "discriminator_x", "disentangler", "inverse")
@@ -629,6 +629,21 @@ def test_the_same_seed_gives_the_same_bits_and_another_others(tmp_path):
     first, second, third = (run(tmp_path / str(n), steps=3, seed=seed) for n, seed in enumerate((0, 0, 1)))
     assert first.read_bytes() == second.read_bytes()
     assert first.read_bytes() != third.read_bytes()
+
+
+def test_variants_have_settings_of_their_own_in_a_preset():
+    separate, joint = (configure(method, "small") for method in ("mad_separate", "mad"))
+    assert (separate.variant, separate.training.steps, separate.w_enc, separate.centres) == (
+        "separate",
+        9000,
+        10.0,
+        0.0,
+    )
+    assert (joint.variant, joint.w_enc, joint.centres) == ("joint", 2.0, 16.0)
+    assert [len(steps) for steps in stages(joint).values()] == [4000, 5000, 5500, 4000]
+    # what is asked for goes before either
+    assert configure("mad_separate", "small", overrides={"w_enc": 3.0}).w_enc == 3.0
+    assert replace(configure("mad_separate", "paper"), variant="joint") == configure("mad", "paper")
 
 
 def test_joint_training_goes_on_from_separate_weights(tmp_path):
