@@ -114,7 +114,8 @@ def main() -> None:
     arguments = parser.parse_args()
     for weights in arguments.weights:
         card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
-        folder = WEIGHTS / f"{card['data']}-{card['config']['image_size']}"
+        # data that were joined to the first, as clips are, are not asked for by name
+        folder = WEIGHTS / f"{card['data'].partition('+')[0]}-{card['config']['image_size']}"
         folder.mkdir(parents=True, exist_ok=True)
         shipped = folder / weights.name
         for suffix in (".safetensors", ".json"):

@@ -640,7 +640,7 @@ def test_variants_have_settings_of_their_own_in_a_preset():
         0.0,
     )
     assert (joint.variant, joint.w_enc, joint.centres) == ("joint", 2.0, 16.0)
-    assert [len(steps) for steps in stages(joint).values()] == [4000, 5000, 5500, 4000]
+    assert [len(steps) for steps in stages(joint).values()] == [4000, 5000, 6000, 4000]
     # what is asked for goes before either
     assert configure("mad_separate", "small", overrides={"w_enc": 3.0}).w_enc == 3.0
     assert replace(configure("mad_separate", "paper"), variant="joint") == configure("mad", "paper")
