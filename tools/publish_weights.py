@@ -119,7 +119,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         shipped = folder / weights.name
         for suffix in (".safetensors", ".json"):
-            if weights != shipped:
+            if weights.resolve() != shipped:
                 shutil.copyfile(weights.with_suffix(suffix), shipped.with_suffix(suffix))
         if arguments.compact:
             compact(shipped)
