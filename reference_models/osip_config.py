@@ -81,7 +81,8 @@ class Config:
         w_gd: Weight of L_GD (equation 5).
         w_gc: Weight of L_GC (equation 7).
         gc_ramp: Share of the steps of that game over which the weight grows from zero.
-        w_kl: Weight of L_KL (equation 3).
+        w_kl: Weight of L_KL (equation 3). Without it nothing holds the deviations, which soon overflow: the attribute
+            vector is its mean then, in training as well.
         d_width: Channels of the first convolution of D (section 4: "as DCGAN"); doubled by each further one.
         d_max_width: Most channels of D; 1024 caps nothing at 128 pixels.
         d_noise: Standard deviation, in 0..2, of noise that D is shown all pictures with. Without, D soon knows a drawn

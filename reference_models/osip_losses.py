@@ -122,10 +122,10 @@ def synthesis_loss(
     made, takers = fakes["edited"], pairs_of(batch)[1]
     share = config.lambda_t if batch.kind == "transformation" else 1.0
     same = share * config.w_gr * half_square(made, takers)
-    terms = {
-        "g_reconstruction": same,
-        "a_divergence": share * config.w_kl * divergence(fakes["mean"], fakes["spread"], config.reparam),
-    }
+    terms = {"g_reconstruction": same}
+    if config.w_kl:
+        apart = divergence(fakes["mean"], fakes["spread"], config.reparam)
+        terms["a_divergence"] = share * config.w_kl * apart
     if config.routing == "paper":
         (slope,) = torch.autograd.grad(same, fakes["given"], retain_graph=True)
         to_a = (slope * fakes["code"]).sum()

@@ -117,7 +117,7 @@ class AttributeEncoder(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.reparam, self.routing = config.reparam, config.routing
+        self.reparam, self.routing, self.samples = config.reparam, config.routing, config.w_kl > 0
         self.trunk = VGG(config, config.a_convs or config.convs, config.a_width or config.width, config.places)
         self.fc = nn.Linear(self.trunk.channels * self.trunk.side**2, 2 * config.attr_dim)
 
@@ -127,7 +127,9 @@ class AttributeEncoder(nn.Module):
         return mean, spread
 
     def sample(self, mean: Tensor, spread: Tensor, chance: torch.Generator) -> Tensor:
-        """Draws an attribute vector (N, attr_dim) around each mean; only training does."""
+        """Draws an attribute vector (N, attr_dim) around each mean; only training does, and not without divergence."""
+        if not self.samples:
+            return mean
         return mean + deviation(spread, self.reparam) * gaussian(mean, chance)
 
 

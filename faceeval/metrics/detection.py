@@ -94,7 +94,8 @@ def detection_accuracy(features: ArrayLike, is_adversarial: ArrayLike, folds: Ar
 def detection_summary(features: ArrayLike, is_adversarial: ArrayLike, folds: ArrayLike) -> DetectionSummary:
     """Everything a row of a detection table holds, by a linear SVM on standardised features.
 
-    Means and deviations for the standardisation, and the SVM (squared hinge loss, C = 1), come from the other folds.
+    Means and deviations for the standardisation, and the SVM (squared hinge loss, C = 1, solved in the primal), come
+    from the other folds.
     Images that were below the threshold before the attack are no examples of either kind: keep the rows of
     ``AttackResult.perturbed``, and their sources.
     Rows are put into an order of their own first, so that the order of the images does not move a bit of the result.
@@ -133,7 +134,8 @@ def detection_summary(features: ArrayLike, is_adversarial: ArrayLike, folds: Arr
     scores = np.empty(len(rows))
     for fold in np.unique(parts):
         train, test = (order[parts[order] == fold] if inside else order[parts[order] != fold] for inside in (0, 1))
-        svm = LinearSVC(C=1.0, dual="auto", max_iter=10_000, random_state=0)
+        # in the dual, near copies of honest and adversarial rows are not told apart within ten thousand passes
+        svm = LinearSVC(C=1.0, dual=False, max_iter=10_000)
         # rows taken by index are copies, so that standardising may overwrite them
         model = make_pipeline(StandardScaler(copy=False), svm).fit(rows[train].astype(np.float64), truth[train])
         scores[test] = model.decision_function(rows[test].astype(np.float64))

@@ -379,6 +379,16 @@ def test_the_discriminator_is_shown_noise_where_that_is_asked_for():
     assert noisy(batch.images, 0.0, batch.generator) is batch.images
 
 
+def test_without_divergence_codes_are_their_means():
+    config = replace(LITERAL, w_kl=0.0)
+    networks, batch = osip.build(config, 0), batch_of(config, "transformation")
+    fakes = translate(networks, batch)
+    assert torch.equal(fakes["code"], fakes["mean"])
+    assert "a_divergence" not in synthesis_loss(networks, batch, fakes, config, {})
+    drawn = translate(osip.build(LITERAL, 0), batch)
+    assert not torch.equal(drawn["code"], drawn["mean"])
+
+
 def test_faces_are_blurred_by_shares_of_their_own():
     checks = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 2.0 - 1.0
     faces = checks.expand(5, 3, 16, 16)
