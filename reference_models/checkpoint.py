@@ -173,6 +173,7 @@ def load_weights(
     size: int,
     config_class: type[Any],
     build: Callable[[Any, int], Networks],
+    helpers: tuple[str, ...] = (),
 ) -> Weights:
     """Reads published weights strictly: every tensor must be there, of the right shape, and none more.
 
@@ -183,6 +184,7 @@ def load_weights(
         size: Image side they must be for.
         config_class: The method's configuration.
         build: (configuration, seed) -> networks.
+        helpers: Names of those that are not published.
 
     Raises:
         MissingFileError: One of the two files is not there.
@@ -206,7 +208,7 @@ def load_weights(
     try:
         tensors = restore(safetensors.load(content))
         config = config_from_dict(config_class, card["config"])
-        networks = build(config, 0)
+        networks = {name: network for name, network in build(config, 0).items() if name not in helpers}
         fill(networks, tensors)
     except (SafetensorError, InputError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"weights of {method}", f"{path.name}: {error}", _HINT) from error

@@ -371,7 +371,7 @@ class Inpainting:
             MissingFileError: It is not there.
         """
         weights = load_weights(
-            path, method=NAME, attribute=attribute, size=size, config_class=Config, build=_build_published
+            path, method=NAME, attribute=attribute, size=size, config_class=Config, build=build, helpers=HELPERS
         )
         return cls(weights.networks, weights.config, attribute, weights.card(NAME, PAPER, 2016))
 
@@ -432,10 +432,6 @@ class Inpainting:
         with torch.no_grad():
             made = _scaled(generator(z), config.image_size)
             return poisson_blend(images, made, known) if completion.blend == "poisson" else made
-
-
-def _build_published(config: Config, seed: int) -> Networks:
-    return {name: network for name, network in build(config, seed).items() if name not in HELPERS}
 
 
 def as_method(networks: Networks, config: Config, attribute: str) -> Inpainting:

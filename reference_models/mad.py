@@ -283,10 +283,6 @@ def sheet(networks: Networks, images: Tensor) -> list[Tensor]:
         return [images, codec.reconstruct(images), codec.draw(parts), *swapped, to_images(codec.generator(drawn))]
 
 
-def _build_published(config: Config, seed: int) -> Networks:
-    return {name: network for name, network in build(config, seed).items() if name not in HELPERS}
-
-
 class MAD:
     """A trained autoencoder whose codes are taken apart.
 
@@ -308,7 +304,7 @@ class MAD:
             CheckpointError: The file holds another method or size, is damaged or unsafe.
             MissingFileError: It is not there.
         """
-        weights = load_weights(path, method=name, size=size, config_class=Config, build=_build_published)
+        weights = load_weights(path, method=name, size=size, config_class=Config, build=build, helpers=HELPERS)
         return cls(weights.networks, weights.config, weights.card(name, PAPER, YEAR, PARTS))
 
     def embed(self, images: Tensor, part: str) -> Tensor:

@@ -67,8 +67,7 @@ def configure(method: str, preset: str, *, steps: int | None = None, overrides: 
     own = getattr(module, "OF_VARIANT", {}).get(preset, {}).get(variant, {})
     changes = {**({"variant": variant} if variant else {}), **own, **(overrides or {})}
     changes |= {"steps": steps} if steps is not None else {}
-    config: Any = override(module.PRESETS[preset], changes)
-    return config
+    return override(module.PRESETS[preset], changes)
 
 
 def train(
