@@ -255,7 +255,7 @@ def _show(sheet: Sheet, name: str, part: str, task: _Task, found: IdentityProbe)
         for place, row in enumerate(np.flatnonzero(kind)[:SHOWN].tolist(), 1):
             other = task.rows[known][task.people[known] == found.named[row]][0]
             images = task.faces.read(np.array([rows[row], other]))
-            sheet.add(f"{said}, by {part}, {place}", name, list(images), said)
+            sheet.add(f"by {part}, {place}", name, list(images), said)
 
 
 def _settings(task: _Task, probe: MLPSettings, given: Given, options: Options) -> dict[str, str | int | float | bool]:

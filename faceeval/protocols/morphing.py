@@ -218,7 +218,16 @@ def _plots(lines: dict[str, dict[str, Array]], shares: Array) -> tuple[Plot, ...
         own = {name: drawn(line[kind][0]) for name, line in lines.items() if np.isfinite(line[kind][0]).all()}
         if own:
             title = f"How far along by what is seen: {kind}"
-            found.append(Plot(title=title, x="share of the way", y="share seen", lines=own, diagonal=True))
+            found.append(
+                Plot(
+                    title=title,
+                    x="share of the way",
+                    y="share seen",
+                    lines=own,
+                    diagonal=True,
+                    diagonal_means="an even change",
+                )
+            )
     like = {
         f"{name}, {kind}": drawn(values[1])
         for name, line in lines.items()

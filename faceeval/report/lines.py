@@ -125,7 +125,8 @@ class Drawing:
         right: Where it ends.
         bottom: Where the vertical axis begins.
         lines: Name, number of the colour and points of each line; dashes tell lines of one colour apart.
-        diagonal: Points of the line of chance; empty where there is none.
+        diagonal: Points of the line from (0, 0) to (1, 1); empty where there is none.
+        diagonal_means: What that line is.
         ticks: Text and y of each tick.
         places: Text and x of each tick.
     """
@@ -140,6 +141,7 @@ class Drawing:
     bottom: float
     lines: tuple[tuple[str, str, str, str], ...]
     diagonal: str
+    diagonal_means: str
     ticks: tuple[tuple[str, float], ...]
     places: tuple[tuple[str, float], ...]
 
@@ -177,6 +179,7 @@ def plot(drawn: Plot, colours: Mapping[str, str]) -> Drawing:
     return Drawing(
         drawn.title, drawn.x, drawn.y, WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM, tuple(lines),
         f"{place(0, 0)} {place(1, 1)}" if drawn.diagonal else "",
+        drawn.diagonal_means,
         tuple((f"{tick:.{ticks[1]}f}", down(tick)) for tick in ticks[0]),
         tuple((f"{tick:.{places[1]}f}", across(tick)) for tick in places[0]),
     )  # fmt: skip

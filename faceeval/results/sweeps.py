@@ -132,7 +132,8 @@ class Plot(_Record):
         x: What runs to the right, with its unit.
         y: What runs upwards.
         lines: Name -> points (x, y), in order.
-        diagonal: Whether the line of chance from (0, 0) to (1, 1) belongs into it.
+        diagonal: Whether the line from (0, 0) to (1, 1) belongs into it.
+        diagonal_means: What that line is.
     """
 
     title: str
@@ -140,6 +141,7 @@ class Plot(_Record):
     y: str
     lines: dict[str, tuple[tuple[float, float], ...]]
     diagonal: bool = False
+    diagonal_means: str = "chance"
 
 
 class PrintedTable(_Record):
