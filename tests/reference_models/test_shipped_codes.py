@@ -40,9 +40,14 @@ FLOORS: dict[str, dict[str, tuple[str, str, float]]] = {
         "leakage": ("identity", "held_out_accuracy", 0.8),
         "reconstruction": ("procfaces", "rmse_pixel_global", 22.0),
     },
+    # codes that nobody took apart say little of who it is, and nothing of expressions: there is no floor for these
+    "mad_separate": {
+        "pose": ("own reading", "pose_error", 5.0),
+        "reconstruction": ("procfaces", "rmse_pixel_global", 28.0),
+    },
     "mad": {
-        "verification": ("identity", "verification_accuracy", 0.82),
-        "expression": ("expression", "expression_auc", 0.82),
+        "verification": ("identity", "verification_accuracy", 0.83),
+        "expression": ("expression", "expression_auc", 0.88),
         "pose": ("own reading", "pose_error", 5.0),
         "reconstruction": ("procfaces", "rmse_pixel_global", 28.0),
     },
@@ -104,7 +109,7 @@ def test_the_numbers_are_those_of_the_card(
             assert numbers[tick][key] == pytest.approx(number, abs=allowed), (tick, key)
 
 
-@pytest.mark.parametrize(("method", "name", "card"), ASKED)
+@pytest.mark.parametrize(("method", "name", "card"), [one for one in ASKED if one.values[1] in FLOORS[one.values[0]]])
 def test_a_method_does_what_it_was_trained_for(
     method: str, name: str, card: dict[str, Any], ran: Callable[[str], SweepSummary]
 ) -> None:
