@@ -36,30 +36,23 @@ GREY_LEVELS = 255.0  # the released code's scale of equation 1
 def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
     """Encodes and decodes the batch, and draws faces from the prior, once for all updates of a step."""
     encoder, generator = cast(Encoder, networks["encoder"]), cast(Generator, networks["generator"])
-    if batch.kind == "drawing":
-        return _drawn(networks, batch)
     faces = to_values(shifted(batch.images, encoder.max_shift, batch.generator))
-    codes = encoder(faces)
-    drawn = gaussian(codes, batch.generator)
-    made = {"faces": faces, "codes": codes, "reconstructed": generator(codes), "drawn": drawn}
-    return {**made, "sampled": generator(drawn)} if generator.samples else made
-
-
-def _drawn(networks: Networks, batch: Batch) -> dict[str, Tensor]:
-    """The same where the generator alone learns: from what it will be given, a code or one put together from parts.
-
-    All batch norms are at rest, the generator's too, so that it draws as it will after training.
-    """
-    encoder, generator = cast(Encoder, networks["encoder"]), cast(Generator, networks["generator"])
+    if batch.kind != "drawing":
+        return _made(generator, faces, encoder(faces), batch)
+    # the generator alone learns, from what it will be given: a code, or one put together from parts; all batch norms
+    # are at rest, its own too, so that it draws as it will after training
     with resting(encoder, generator):
         with torch.no_grad():
-            faces = to_values(shifted(batch.images, encoder.max_shift, batch.generator))
             codes = encoder(faces)
             again = networks["inverse"](networks["disentangler"](codes))
             codes = torch.where(some(len(codes), batch.generator).to(codes.device)[:, None], codes, again)
-        drawn = gaussian(codes, batch.generator)
-        made = {"faces": faces, "codes": codes, "reconstructed": generator(codes), "drawn": drawn}
-        return {**made, "sampled": generator(drawn)} if generator.samples else made
+        return _made(generator, faces, codes, batch)
+
+
+def _made(generator: Generator, faces: Tensor, codes: Tensor, batch: Batch) -> dict[str, Tensor]:
+    drawn = gaussian(codes, batch.generator)
+    made = {"faces": faces, "codes": codes, "reconstructed": generator(codes), "drawn": drawn}
+    return {**made, "sampled": generator(drawn)} if generator.samples else made
 
 
 def discriminator_z_loss(
