@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -208,6 +210,19 @@ def start_as_identity(head: nn.Module, output: Output) -> None:
 def doubling(first: int, count: int, most: int | None = None) -> list[int]:
     """Returns channels that double from level to level, up to a cap."""
     return [min(first * 2**level, most or first * 2**level) for level in range(count)]
+
+
+@contextmanager
+def at_rest(*networks: nn.Module) -> Iterator[None]:
+    """Lets networks look on without learning from it: batch norms use their running statistics, and keep them."""
+    modes = [network.training for network in networks]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for network, mode in zip(networks, modes, strict=True):
+            network.train(mode)
 
 
 def count_parameters(network: nn.Module) -> int:

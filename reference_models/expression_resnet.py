@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faceeval.data.faces import FaceSet
+from faceeval.data.labels.expressions import EXPRESSIONS
 from faceeval.errors import InputError, unknown_name
 from faceeval.method import MethodCard
 from reference_models.blocks import batch_norm, doubling, initialise
@@ -33,7 +34,7 @@ from reference_models.sampling import Draw
 NAME = "expression_resnet"
 PAPER = "He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition"
 PARTS = ("expression",)
-CLASSES = 8  # AffectNet's, codes 0..7
+CLASSES = len(EXPRESSIONS)  # AffectNet's, codes 0..7
 
 # five epochs of AffectNet's 287,651 training images, as the paper trains its other classifiers
 PAPER_TRAINING = Training(

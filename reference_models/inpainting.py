@@ -41,7 +41,7 @@ from reference_models.images import check_aid, check_attribute, check_directions
 from reference_models.loop import rate
 from reference_models.losses import gan_bce_d, gan_bce_g, l1, real_slope_penalty
 from reference_models.recipe import UNGUIDED, Batch, Guidance, Networks, Terms, Training, Update, override
-from reference_models.sampling import gaussian
+from reference_models.sampling import noisy
 
 NAME = "inpainting"
 PAPER = "Yeh, Chen, Lim, Hasegawa-Johnson, Do: Semantic Image Inpainting with Perceptual and Contextual Losses"
@@ -271,10 +271,7 @@ def _scaled(pictures: Tensor, side: int) -> Tensor:
 
 def _disturbed(pictures: Tensor, batch: Batch, config: Config) -> Tensor:
     """Returns pictures (N, 3, S, S) as the discriminator gets them: moved and noisy, where that is asked for."""
-    pictures = shifted(pictures, config.d_shift, batch.generator)
-    if not config.d_noise:
-        return pictures
-    return pictures + config.d_noise * gaussian(pictures, batch.generator)
+    return noisy(shifted(pictures, config.d_shift, batch.generator), config.d_noise, batch.generator)
 
 
 def discriminator_loss(

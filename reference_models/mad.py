@@ -22,6 +22,7 @@ from torch import Tensor
 from faceeval.data.faces import FaceSet
 from faceeval.errors import InputError, unknown_name
 from faceeval.method import MethodCard
+from reference_models.blocks import at_rest
 from reference_models.checkpoint import load_weights
 from reference_models.images import EDIT_BATCH, check_images, in_batches, to_uint8
 from reference_models.loop import rate
@@ -47,7 +48,6 @@ from reference_models.mad_networks import (
     ImageDiscriminator,
     Inverse,
     columns,
-    resting,
     start,
     to_images,
     to_values,
@@ -276,7 +276,7 @@ def sheet(networks: Networks, images: Tensor) -> list[Tensor]:
     drawn from the prior.
     """
     codec = Codec(networks)
-    with resting(*(networks[name] for name in AVERAGED)):
+    with at_rest(*(networks[name] for name in AVERAGED)):
         parts = codec.take_apart(images)
         drawn = torch.randn(len(images), parts.shape[1], generator=torch.Generator().manual_seed(0)).to(parts.device)
         swapped = [codec.draw(codec.swapped(parts.roll(1, 0), parts, name)) for name in SUBVECTORS]

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from reference_models.blocks import some
+from reference_models.blocks import at_rest, some
 from reference_models.guidance import shifted
 from reference_models.losses import gan_bce_d, gan_bce_g, l1
 from reference_models.mad_config import FACTORS, Config, exchanges
@@ -21,7 +21,6 @@ from reference_models.mad_networks import (
     Generator,
     Inverse,
     columns,
-    resting,
     to_values,
 )
 from reference_models.recipe import Batch, Networks, Terms
@@ -41,7 +40,7 @@ def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
         return _made(generator, faces, encoder(faces), batch)
     # the generator alone learns, from what it will be given: a code, or one put together from parts; all batch norms
     # are at rest, its own too, so that it draws as it will after training
-    with resting(encoder, generator):
+    with at_rest(encoder, generator):
         with torch.no_grad():
             codes = encoder(faces)
             again = networks["inverse"](networks["disentangler"](codes))
@@ -109,7 +108,7 @@ def separate_loss(
 ) -> Terms:
     """Equation 14 for the disentangling networks alone: the autoencoder stands still and is only looked through."""
     encoder, generator = cast(Encoder, networks["encoder"]), networks["generator"]
-    with resting(encoder, generator):
+    with at_rest(encoder, generator):
         with torch.no_grad():
             codes = encoder(to_values(shifted(batch.images, encoder.max_shift, batch.generator)))
         return disentangling_terms(networks, batch, codes, config)
@@ -148,7 +147,7 @@ def disentangling_terms(networks: Networks, batch: Batch, codes: Tensor, config:
         # not back into the code they are from: the released code stops there
         order = torch.randperm(len(parts), generator=batch.generator).to(parts.device)
         asked = exchanged(parts.detach(), parts[order].detach(), turn, config.dims)
-        with resting(networks["encoder"], networks["generator"]):
+        with at_rest(networks["encoder"], networks["generator"]):
             found = phi(networks["encoder"](networks["generator"](inverse(asked))))
         compared = slice(0 if config.pose_in_cycle else columns("pose", config.dims).stop, None)
         terms["phi_cycle"] = config.w_cycle * l1(found[:, compared], asked[:, compared])

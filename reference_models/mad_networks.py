@@ -7,14 +7,14 @@ paper says less than one needs, layers are those of the authors' released code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faceeval.data.labels.expressions import EXPRESSIONS
 from reference_models.blocks import batch_norm, doubling, initialise, leaky
 from reference_models.mad_config import FACTORS, Config
 from reference_models.resnet import BasicBlock, ResNet
@@ -22,7 +22,6 @@ from reference_models.resnet import BasicBlock, ResNet
 MEAN = (0.518, 0.418, 0.361)  # of R, G, B over the released code's training faces, in 0..1
 STAGES = (1, 2, 4, 8)  # channels of a ResNet18's four stages, as multiples of the first convolution's
 DROPOUT = 0.2  # of the discriminator of codes (section 4.1)
-EXPRESSIONS = 8  # AffectNet's classes
 
 
 def to_values(images: Tensor) -> Tensor:
@@ -37,19 +36,6 @@ def to_images(values: Tensor) -> Tensor:
 
 def _mean(like: Tensor) -> Tensor:
     return torch.tensor(MEAN, dtype=like.dtype, device=like.device)[:, None, None]
-
-
-@contextmanager
-def resting(*networks: nn.Module) -> Iterator[None]:
-    """Lets networks look on without learning from it: batch norms use their running statistics, and keep them."""
-    modes = [network.training for network in networks]
-    for network in networks:
-        network.eval()
-    try:
-        yield
-    finally:
-        for network, mode in zip(networks, modes, strict=True):
-            network.train(mode)
 
 
 # --- the autoencoder --------------------------------------------------------------------------------------------
@@ -216,7 +202,7 @@ class Centres(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         width, self.scale = config.dims[FACTORS.index("expression")], config.centres
-        self.classes = nn.Linear(width, EXPRESSIONS, bias=False)
+        self.classes = nn.Linear(width, len(EXPRESSIONS), bias=False)
         self.affect = nn.Linear(width, 2)
 
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:

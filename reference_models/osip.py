@@ -20,13 +20,13 @@ from torch import Tensor
 from faceeval.data.faces import FaceSet
 from faceeval.errors import InputError, unknown_name
 from faceeval.method import MethodCard
-from reference_models.blocks import initialise
+from reference_models.blocks import at_rest, initialise
 from reference_models.checkpoint import load_weights
 from reference_models.images import check_images, in_batches, to_signed, to_uint8
 from reference_models.loop import rate
 from reference_models.osip_batches import Pairs, labelled_classes
 from reference_models.osip_config import PRESETS, VARIANTS, Config
-from reference_models.osip_losses import at_rest, discriminator_loss, identity_loss, synthesis_loss, translate
+from reference_models.osip_losses import discriminator_loss, identity_loss, synthesis_loss, translate
 from reference_models.osip_networks import AttributeEncoder, Discriminator, Generator, Recogniser
 from reference_models.recipe import Networks, Update
 

@@ -6,33 +6,19 @@ Sums over elements and means over images, as the equations have it: that is what
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from reference_models.blocks import at_rest
 from reference_models.guidance import shifted
 from reference_models.losses import gan_bce_d, kl_logvar
 from reference_models.osip_config import Config, Reparametrisation
 from reference_models.osip_networks import AttributeEncoder, Discriminator, Generator, Recogniser
 from reference_models.recipe import Batch, Networks, Terms
-from reference_models.sampling import gaussian
-
-
-@contextmanager
-def at_rest(*networks: nn.Module) -> Iterator[None]:
-    """Lets networks look at images by the batch norms' kept statistics, and keeps these as they are."""
-    states = [network.training for network in networks]
-    for network in networks:
-        network.eval()
-    try:
-        yield
-    finally:
-        for network, training in zip(networks, states, strict=True):
-            network.train(training)
+from reference_models.sampling import noisy
 
 
 def half_square(one: Tensor, other: Tensor) -> Tensor:
@@ -48,11 +34,6 @@ def divergence(mean: Tensor, spread: Tensor, reparam: Reparametrisation) -> Tens
 def pairs_of(batch: Batch) -> tuple[Tensor, Tensor]:
     """Returns the subjects x_s and the attribute images x_a, which are the same where the batch brings no others."""
     return batch.negatives, batch.positives if len(batch.positives) else batch.negatives
-
-
-def noisy(faces: Tensor, deviation: float, chance: torch.Generator) -> Tensor:
-    """Adds noise of a standard deviation; of 0, none is drawn."""
-    return faces + deviation * gaussian(faces, chance) if deviation else faces
 
 
 def unsteady(faces: Tensor, config: Config, chance: torch.Generator) -> Tensor:

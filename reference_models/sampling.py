@@ -153,3 +153,8 @@ def gaussian(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     seed = int(torch.randint(2**62, (), generator=generator))
     own = torch.Generator(like.device).manual_seed(seed)
     return torch.randn(like.shape, generator=own, device=like.device)
+
+
+def noisy(pictures: torch.Tensor, deviation: float, generator: torch.Generator) -> torch.Tensor:
+    """Adds noise of a standard deviation to pictures of any shape; of 0, none is drawn."""
+    return pictures + deviation * gaussian(pictures, generator) if deviation else pictures

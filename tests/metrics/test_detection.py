@@ -69,11 +69,11 @@ class TestLinearSVM:
 
     def test_near_copies_are_told_apart_without_a_warning(self, recwarn):
         honest = np.random.default_rng(0).random((60, 900)) ** 3
-        noise = 0.02 * np.random.default_rng(1).standard_normal(honest.shape)
+        noise = 0.002 * np.random.default_rng(1).standard_normal(honest.shape)
         features, truth = np.concatenate([honest, honest + noise]), np.repeat([0, 1], 60)
         summary = detection_summary(features, truth, np.tile(np.arange(60) // 12, 2))
-        assert 0.0 <= summary.accuracy <= 1.0
         assert not recwarn.list
+        assert summary.true_positives + summary.false_negatives == 60
 
     @FEW
     @given(st.integers(0, 2**32 - 1))

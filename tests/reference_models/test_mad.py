@@ -16,7 +16,7 @@ from toy_parts import CLIPS, FACES, MICRO, MICRO_MAD, STILLS, TINY_MAD
 from faceeval.errors import CheckpointError, InputError, UnknownNameError
 from faceeval.method import Embedder, Generator, PoseReader, Reconstructor, Swapper
 from reference_models import load_method, mad
-from reference_models.blocks import count_parameters
+from reference_models.blocks import at_rest, count_parameters
 from reference_models.loop import Loop
 from reference_models.mad_config import FACTORS, Config, check, exchanges, stages
 from reference_models.mad_factors import (
@@ -46,7 +46,6 @@ from reference_models.mad_networks import (
     ImageDiscriminator,
     Inverse,
     columns,
-    resting,
     to_images,
     to_values,
 )
@@ -135,7 +134,7 @@ def test_paper_networks_have_the_shapes_of_their_tables():
 @pytest.mark.parametrize("count", [1, 2])
 def test_pictures_and_codes_are_finite_and_within_range(count):
     networks = mad.build(TINY_MAD, 0)
-    with resting(*networks.values()), torch.no_grad():
+    with at_rest(*networks.values()), torch.no_grad():
         code = networks["encoder"](to_values(torch.rand(count, 3, 64, 64) * 2 - 1))
         values = networks["generator"](code)
         parts = networks["disentangler"](code)
@@ -180,7 +179,7 @@ def test_what_drops_out_is_drawn_from_the_batch_s_chance():
 def test_resting_networks_look_on_and_keep_their_statistics():
     encoder = mad.build(MICRO_MAD, 0)["encoder"]
     before = state_of(encoder)
-    with resting(encoder):
+    with at_rest(encoder):
         encoder(torch.rand(4, 3, 16, 16))
     assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
     assert encoder.training
@@ -595,7 +594,7 @@ def test_drawing_moves_nothing_but_the_generator_s_weights():
         )
     assert all(parameter.grad is None for parameter in networks["encoder"].parameters())
     assert all(parameter.grad is not None for parameter in networks["generator"].parameters())
-    with torch.no_grad(), resting(*networks.values()):
+    with torch.no_grad(), at_rest(*networks.values()):
         codes = networks["encoder"](to_values(batch.images))
         again = networks["inverse"](networks["disentangler"](codes))
         drawn = [networks["generator"](values) for values in (codes, again)]

@@ -15,18 +15,16 @@ from faceeval.data.faces import FaceSet
 from faceeval.errors import CheckpointError, InputError, UnknownNameError
 from faceeval.method import Embedder, Morpher, Recognising, Reconstructor, Swapper
 from reference_models import METHODS, load_method, osip, target_of
-from reference_models.blocks import count_parameters
+from reference_models.blocks import at_rest, count_parameters
 from reference_models.images import to_signed, to_uint8
 from reference_models.loop import Loop
 from reference_models.osip_batches import Pairs, kind_of, labelled_classes
 from reference_models.osip_config import PRESETS, VARIANTS, Config
 from reference_models.osip_losses import (
-    at_rest,
     discriminator_loss,
     divergence,
     half_square,
     identity_loss,
-    noisy,
     pairs_of,
     synthesis_loss,
     translate,
@@ -34,7 +32,7 @@ from reference_models.osip_losses import (
 )
 from reference_models.osip_networks import AttributeEncoder, Discriminator, Generator, Recogniser, deviation
 from reference_models.recipe import Batch, Training, override
-from reference_models.sampling import chance
+from reference_models.sampling import chance, noisy
 from reference_models.training import train
 
 TINY = Config(image_size=64, width=8, max_width=64, attr_dim=32, n_ids=10, d_width=8)
