@@ -28,6 +28,7 @@ from reference_models.osip_batches import Pairs, labelled_classes
 from reference_models.osip_config import PRESETS, VARIANTS, Config
 from reference_models.osip_losses import discriminator_loss, identity_loss, synthesis_loss, translate
 from reference_models.osip_networks import AttributeEncoder, Discriminator, Generator, Recogniser
+from reference_models.osip_residual import ResidualGenerator
 from reference_models.recipe import Networks, Update
 
 __all__ = ["OSIP", "PRESETS", "VARIANTS", "Config", "translate"]
@@ -75,7 +76,7 @@ def build(config: Config, seed: int) -> Networks:
     networks: Networks = {
         "identity": recogniser,
         "attributes": AttributeEncoder(config),
-        "generator": Generator(config, recogniser.dimensions),
+        "generator": (ResidualGenerator if config.shortcuts else Generator)(config, recogniser.dimensions),
         "discriminator": Discriminator(config),
     }
     for offset, (name, network) in enumerate(networks.items()):

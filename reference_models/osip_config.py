@@ -39,6 +39,8 @@ class Config:
         places: Channels that A and G keep at each place of the coarsest map, for the linear layer that reads or makes
             it place by place; 0 keeps all.
         id_places: The same of I, for ``id_pool="fc"`` and ``"flatten"``.
+        shortcuts: A and G of residual blocks, see ``osip_residual``: ``a_convs`` and ``g_convs`` count blocks of two
+            convolutions then, all of them batch-normed.
         bn: Batch norm after each convolution but D's first and G's last (section 4).
         id_pool: What the identity vector f_I, which is f_C too (section 3.2: the input of the last layer), is made of:
             ``"gap"`` means of the last maps, ``"flatten"`` the last maps themselves, ``"fc"`` a linear map of those.
@@ -78,6 +80,10 @@ class Config:
             L_GD and L_GC too.
         lambda_t: Weight of reconstruction and divergence where the two images differ (equation 2: 0.1).
         w_gr: Weight of L_GR (equation 2); all losses are sums over elements and means over images.
+        w_maps: Weight of what the paper does not have: L_GR once more, of C's maps instead of pixels, where a picture
+            is to be the attribute image (Johnson et al., "Perceptual Losses", ECCV 2016). Few pixels tell one person
+            from another, and C's maps are about those. Of each map the mean square, over its variance from face to
+            face; the mean of the maps.
         w_gd: Weight of L_GD (equation 5).
         w_gc: Weight of L_GC (equation 7).
         gc_ramp: Share of the steps of that game over which the weight grows from zero.
@@ -104,6 +110,7 @@ class Config:
     g_width: int | None = None
     places: int = 0
     id_places: int = 0
+    shortcuts: bool = False
     bn: bool = True
     id_pool: Pooling = "gap"
     id_dim: int = 512
@@ -130,6 +137,7 @@ class Config:
     routing: Routing = "paper"
     lambda_t: float = 0.1
     w_gr: float = 1.0
+    w_maps: float = 0.0
     w_gd: float = 1.0
     w_gc: float = 1.0
     gc_ramp: float = 0.0
@@ -174,12 +182,15 @@ VARIANTS: dict[str, Mapping[str, Any]] = {
 SMALL = Config(
     image_size=64,
     convs=(1, 2, 2, 2),
-    a_convs=(1, 1, 1, 1),
-    g_convs=(1, 1, 1, 2),
+    a_convs=(1, 1, 1),
+    g_convs=(1, 2, 2),
     width=16,
     max_width=96,
-    a_width=12,
+    a_width=24,
+    g_width=32,
+    places=24,
     id_places=36,
+    shortcuts=True,
     id_pool="fc",
     id_dim=64,
     id_unit=True,
@@ -187,19 +198,20 @@ SMALL = Config(
     unlabelled_share=0.1,
     same_person=0.75,
     id_share=0.3,
-    draw_share=0.572,
+    draw_share=0.7143,
     id_rate=0.0,
     id_lr=2e-3,
     id_shift=3,
     id_noise=0.05,
+    w_maps=300.0,
     w_gd=0.2,
     w_gc=40.0,
     gc_ramp=0.5,
-    w_kl=0.3,
     d_width=8,
     d_max_width=24,
     d_noise=0.3,
     init=None,
+    g_init="default",
     training=Training(
         steps=20000,
         batch_size=48,

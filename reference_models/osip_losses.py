@@ -16,7 +16,7 @@ from reference_models.blocks import at_rest
 from reference_models.guidance import shifted
 from reference_models.losses import gan_bce_d, kl_logvar
 from reference_models.osip_config import Config, Reparametrisation
-from reference_models.osip_networks import AttributeEncoder, Discriminator, Generator, Recogniser
+from reference_models.osip_networks import AttributeEncoder, Discriminator, Recogniser
 from reference_models.recipe import Batch, Networks, Terms
 from reference_models.sampling import noisy
 
@@ -29,6 +29,17 @@ def half_square(one: Tensor, other: Tensor) -> Tensor:
 def divergence(mean: Tensor, spread: Tensor, reparam: Reparametrisation) -> Tensor:
     """L_KL: equation 3, which is exact for the logarithm of a variance; ``"logstd"`` is that of a deviation."""
     return kl_logvar(mean, 2.0 * spread if reparam == "logstd" else spread)
+
+
+def unlike_maps(recogniser: Recogniser, made: Tensor, wanted: Tensor) -> Tensor:
+    """Mean over C's maps of their mean square difference, over the variance of the wanted from face to face."""
+    with at_rest(recogniser):
+        with torch.no_grad():
+            asked = [one.float() for one in recogniser.maps(wanted)]
+        found = recogniser.maps(made)
+    missed = [(one.float() - other).square().mean() for one, other in zip(found, asked, strict=True)]
+    varied = [other.var(0).mean().clamp_min(1e-12) for other in asked]
+    return (torch.stack(missed) / torch.stack(varied)).mean()
 
 
 def pairs_of(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -61,8 +72,10 @@ def translate(networks: Networks, batch: Batch) -> dict[str, Tensor]:
         identity = recogniser(subjects)
     mean, spread = encoder(takers)
     code = encoder.sample(mean, spread, batch.generator)
-    given = code.detach().requires_grad_(torch.is_grad_enabled()) if encoder.routing == "paper" else code
-    made = cast(Generator, networks["generator"])(identity, given)
+    # while they learn to draw, all that G descends is A's as well: to cut it off and add it again would cost a pass
+    cut = encoder.routing == "paper" and batch.kind != "drawing"
+    given = code.detach().requires_grad_(torch.is_grad_enabled()) if cut else code
+    made = networks["generator"](identity, given)
     return {"edited": made, "identity": identity, "mean": mean, "spread": spread, "code": code, "given": given}
 
 
@@ -102,15 +115,18 @@ def synthesis_loss(
     """
     made, takers = fakes["edited"], pairs_of(batch)[1]
     share = config.lambda_t if batch.kind == "transformation" else 1.0
-    same = share * config.w_gr * half_square(made, takers)
-    terms = {"g_reconstruction": same}
+    terms = {"g_reconstruction": share * config.w_gr * half_square(made, takers)}
+    if config.w_maps and batch.kind != "transformation":
+        terms["g_maps"] = config.w_maps * unlike_maps(cast(Recogniser, networks["identity"]), made, takers)
+    if config.routing == "paper" and batch.kind != "drawing":
+        same = torch.stack(list(terms.values())).sum()
+        (slope,) = torch.autograd.grad(same, fakes["given"], retain_graph=True)
+        to_a = (slope * fakes["code"]).sum()
+        # only its gradient, and only into A
+        terms["g_reconstruction"] = terms["g_reconstruction"] + to_a - to_a.detach()
     if config.w_kl:
         apart = divergence(fakes["mean"], fakes["spread"], config.reparam)
         terms["a_divergence"] = share * config.w_kl * apart
-    if config.routing == "paper":
-        (slope,) = torch.autograd.grad(same, fakes["given"], retain_graph=True)
-        to_a = (slope * fakes["code"]).sum()
-        terms["g_reconstruction"] = same + to_a - to_a.detach()  # only its gradient, and only into A
     if batch.kind == "drawing":
         return terms
     if config.w_gd:

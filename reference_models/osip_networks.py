@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from reference_models.blocks import batch_norm, doubling, leaky
 from reference_models.osip_config import Config, Reparametrisation
+from reference_models.osip_residual import ResidualTrunk
 from reference_models.sampling import gaussian
 
 
@@ -72,7 +73,7 @@ class Recogniser(nn.Module):
         super().__init__()
         self.pool, self.scale, self.margin = config.id_pool, config.id_scale, config.id_margin
         self.unit = config.id_unit or self.scale > 0
-        self.trunk = VGG(config, config.convs, config.width, config.id_places)
+        self.trunk, self.stages = VGG(config, config.convs, config.width, config.id_places), len(config.convs)
         flat = self.trunk.channels * self.trunk.side**2
         self.dimensions = {"gap": self.trunk.channels, "flatten": flat, "fc": config.id_dim}[config.id_pool]
         self.fc = nn.Linear(flat, self.dimensions) if config.id_pool == "fc" else None
@@ -90,6 +91,19 @@ class Recogniser(nn.Module):
         """Maps faces (N, 3, S, S) in [-1, 1] to identity vectors (N, dimensions), float32."""
         found = self.read(x)
         return functional.normalize(found) if self.unit else found
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Maps faces (N, 3, S, S) in [-1, 1] to the first map of each stage but the first."""
+        found, wanted, starts = list[Tensor](), self.stages - 1, False
+        for layer in self.trunk.layers:
+            if len(found) == wanted:
+                break
+            x = layer(x)
+            if starts and isinstance(layer, nn.ReLU):
+                found.append(x)
+                starts = False
+            starts = starts or isinstance(layer, nn.MaxPool2d)
+        return found
 
     def classify(self, found: Tensor, classes: Tensor | None = None) -> Tensor:
         """Returns a score for each labelled person, (N, n_ids).
@@ -118,7 +132,11 @@ class AttributeEncoder(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.reparam, self.routing, self.samples = config.reparam, config.routing, config.w_kl > 0
-        self.trunk = VGG(config, config.a_convs or config.convs, config.a_width or config.width, config.places)
+        width = config.a_width or config.width
+        plain = not config.shortcuts
+        self.trunk = (
+            VGG(config, config.a_convs or config.convs, width, config.places) if plain else ResidualTrunk(config)
+        )
         self.fc = nn.Linear(self.trunk.channels * self.trunk.side**2, 2 * config.attr_dim)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

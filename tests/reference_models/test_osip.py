@@ -28,9 +28,11 @@ from reference_models.osip_losses import (
     pairs_of,
     synthesis_loss,
     translate,
+    unlike_maps,
     unsteady,
 )
 from reference_models.osip_networks import AttributeEncoder, Discriminator, Generator, Recogniser, deviation
+from reference_models.osip_residual import ResidualGenerator
 from reference_models.recipe import Batch, Training, override
 from reference_models.sampling import chance, noisy
 from reference_models.training import train
@@ -45,6 +47,8 @@ MICRO = {
     "width": 4,
     "max_width": 8,
     "a_width": None,
+    "g_width": None,
+    "shortcuts": False,
     "places": 3,
     "id_places": 3,
     "id_dim": 6,
@@ -139,9 +143,9 @@ def test_tiny_networks_have_the_parameters_of_their_layers():
     }
 
 
-def test_small_weights_stay_below_2200_kilobytes():
+def test_small_weights_stay_below_2600_kilobytes_with_a_byte_for_each():
     networks = osip.build(replace(PRESETS["small"], n_ids=400), 0)
-    assert sum(2 * value.numel() for one in networks.values() for value in one.state_dict().values()) < 2_200_000
+    assert sum(value.numel() for one in networks.values() for value in one.state_dict().values()) < 2_600_000
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -188,6 +192,37 @@ def test_identity_vectors_have_unit_length_and_a_cosine_head_takes_a_margin_off_
         assert torch.equal(unit.classify(vectors).argmax(1), unit.classify(read).argmax(1))
         lengths = recogniser(to_signed(IMAGES)).norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones(6))
+
+
+def test_residual_networks_have_the_parameters_and_the_maps_of_their_layers():
+    config = replace(Config(), image_size=64, a_convs=(1, 1, 1), g_convs=(1, 2, 2), a_width=24, g_width=32)
+    config = replace(config, max_width=96, places=24, attr_dim=96, shortcuts=True)
+    with torch.device("meta"):
+        encoder, generator = AttributeEncoder(config), ResidualGenerator(config, 64)
+        mean, spread = encoder(torch.empty(2, 3, 64, 64))
+        assert mean.shape == spread.shape == (2, 96)
+        assert encoder.trunk(torch.empty(2, 3, 64, 64)).shape == (2, 24, 8, 8)
+        assert generator(torch.empty(2, 64), mean).shape == (2, 3, 64, 64)
+    blocks = {width: 2 * 9 * width**2 + 4 * width for width in (24, 32, 48, 64, 96)}
+    halving = sum(16 * before * after + 2 * after for before, after in ((3, 24), (24, 48), (48, 96)))
+    reading = 96 * 24 + 2 * 24 + 24 * 64 * 192 + 192
+    assert count_parameters(encoder) == halving + blocks[24] + blocks[48] + blocks[96] + reading
+    doubling = 16 * 96 * 64 + 2 * 64 + 16 * 64 * 32 + 2 * 32 + 16 * 32 * 3 + 3
+    made = 160 * 96 * 64 + 2 * 96 + 2 * blocks[96] + 2 * blocks[64] + blocks[32] + doubling
+    assert count_parameters(generator) == made
+
+
+def test_a_residual_generator_hears_vectors_of_unit_length_as_loud_as_attributes():
+    config = replace(SMALLEST, shortcuts=True)
+    generator = ResidualGenerator(config, 6)
+    assert generator.loudness == pytest.approx(6**0.5)
+    assert ResidualGenerator(replace(config, id_unit=False), 6).loudness == 1.0
+    torch.manual_seed(0)
+    identity, attributes = functional.normalize(torch.randn(2, 6)), torch.randn(2, 5)
+    with torch.no_grad(), at_rest(generator):
+        asked = generator.project(torch.cat([6**0.5 * identity, attributes], 1)).reshape(2, 8, 4, 4)
+        made = torch.tanh(generator.layers(functional.relu(generator.norm(asked))))
+        torch.testing.assert_close(generator(identity, attributes), made)
 
 
 @pytest.mark.parametrize(("changes", "message"), [({"image_size": 24}, "power of two"), ({"convs": (1,) * 5}, "32")])
@@ -246,6 +281,53 @@ def test_terms_have_the_paper_s_weights(kind, share):
     heavy = synthesis_loss(networks, batch, translate(networks, batch_of(LITERAL, kind)), heavier, {})
     for name, times in (("g_reconstruction", 2), ("g_discriminator", 3), ("g_identity", 4), ("a_divergence", 5)):
         torch.testing.assert_close(heavy[name], times * terms[name])
+
+
+def test_maps_are_the_first_of_each_stage_but_the_first():
+    recogniser = Recogniser(replace(PRESETS["small"], n_ids=6))
+    faces = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad(), at_rest(recogniser):
+        maps = recogniser.maps(faces)
+        layers = recogniser.trunk.layers
+        torch.testing.assert_close(maps[0], layers[:7](faces))  # two triples and a pooling between them
+    assert [tuple(one.shape) for one in maps] == [(2, 32, 32, 32), (2, 64, 16, 16), (2, 96, 8, 8)]
+
+
+@pytest.mark.parametrize("kind", ["drawing", "reconstruction", "transformation"])
+def test_maps_are_matched_where_the_picture_is_to_be_the_attribute_image(kind):
+    config = replace(LITERAL, w_maps=7.0, convs=(1, 1, 1))
+    networks, batch = osip.build(config, 0), batch_of(config, kind)
+    fakes = translate(networks, batch)
+    terms = synthesis_loss(networks, batch, fakes, config, {})
+    assert ("g_maps" in terms) == (kind != "transformation")
+    if kind == "transformation":
+        return
+    takers = pairs_of(batch)[1]
+    with torch.no_grad(), at_rest(networks["identity"]):
+        pairs = list(zip(networks["identity"].maps(fakes["edited"]), networks["identity"].maps(takers), strict=True))
+    assert len(pairs) == 2
+    expected = sum(((made - wanted) ** 2).mean() / wanted.var(0).mean() for made, wanted in pairs) / 2
+    torch.testing.assert_close(terms["g_maps"], 7 * expected)
+    same = {**fakes, "edited": takers.clone()}
+    assert unlike_maps(networks["identity"], same["edited"], takers).item() == 0
+
+
+@pytest.mark.parametrize("kind", ["drawing", "reconstruction"])
+def test_a_learns_from_maps_as_from_pixels(kind):
+    config = replace(LITERAL, w_maps=50.0, w_kl=0.0, w_gd=0.0, w_gc=0.0)
+    batch = batch_of(config, kind)
+    found = {}
+    for routing in ("paper", "all"):
+        networks = osip.build(replace(config, routing=routing), 1)
+        fakes = translate(networks, replace_chance(batch))
+        terms = synthesis_loss(networks, batch, fakes, replace(config, routing=routing), {})
+        found[routing] = gradients(networks, {name: terms[name] for name in ("g_reconstruction", "g_maps")})
+    for name in ("attributes", "generator"):
+        torch.testing.assert_close(found["paper"][name], found["all"][name], rtol=1e-4, atol=1e-5)
+    plain = replace(config, routing="all", w_maps=0.0)
+    networks = osip.build(plain, 1)
+    terms = synthesis_loss(networks, batch, translate(networks, replace_chance(batch)), plain, {})
+    assert not torch.allclose(gradients(networks, terms)["attributes"], found["paper"]["attributes"], rtol=1e-2)
 
 
 def test_the_weight_of_the_identity_can_grow_from_zero_over_the_synthesis():
@@ -601,7 +683,8 @@ def test_weights_to_begin_from_are_taken(tmp_path):
         {"precision": "bf16", "channels_last": True},
         {"precision": "no", "channels_last": False, "accumulate": 2},
         {"bn": False, "id_pool": "flatten", "id_unit": False, "id_rate": 1.0, "reparam": "printed", "routing": "all"},
-        {"id_scale": 16.0, "id_margin": 0.1, "id_noise": 0.0, "balanced": True},
+        {"id_scale": 16.0, "id_margin": 0.1, "id_noise": 0.0, "balanced": True, "w_maps": 0.0},
+        {"shortcuts": True, "draw_share": 0.5},
     ],
 )
 def test_other_ways_to_compute_train_too(changes, tmp_path):
