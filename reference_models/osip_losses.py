@@ -31,8 +31,17 @@ def divergence(mean: Tensor, spread: Tensor, reparam: Reparametrisation) -> Tens
     return kl_logvar(mean, 2.0 * spread if reparam == "logstd" else spread)
 
 
-def unlike_maps(recogniser: Recogniser, made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean over C's maps of their mean square difference, over the variance of the wanted from face to face."""
+def unlike_maps(
+    recogniser: Recogniser, made: Tensor, wanted: Tensor, config: Config, chance: torch.Generator
+) -> Tensor:
+    """Mean over C's maps of their mean square difference, over the variance of the wanted from face to face.
+
+    Both pictures are moved alike and given the same noise, as I learnt: what C sees in a pattern that only fits to the
+    pixel is gone then.
+    """
+    faces = shifted(torch.cat([made, wanted], 1), config.id_shift, chance)
+    noise = noisy(torch.zeros_like(wanted), config.id_noise, chance)
+    made, wanted = faces[:, :3] + noise, faces[:, 3:] + noise
     with at_rest(recogniser):
         with torch.no_grad():
             asked = [one.float() for one in recogniser.maps(wanted)]
@@ -117,7 +126,9 @@ def synthesis_loss(
     share = config.lambda_t if batch.kind == "transformation" else 1.0
     terms = {"g_reconstruction": share * config.w_gr * half_square(made, takers)}
     if config.w_maps and batch.kind != "transformation":
-        terms["g_maps"] = config.w_maps * unlike_maps(cast(Recogniser, networks["identity"]), made, takers)
+        terms["g_maps"] = config.w_maps * unlike_maps(
+            cast(Recogniser, networks["identity"]), made, takers, config, batch.generator
+        )
     if config.routing == "paper" and batch.kind != "drawing":
         same = torch.stack(list(terms.values())).sum()
         (slope,) = torch.autograd.grad(same, fakes["given"], retain_graph=True)
