@@ -22,7 +22,7 @@ from faceeval.protocols.links import Links
 from faceeval.protocols.panel import Panel
 from faceeval.protocols.printed import MAAE_TABLE_2
 from faceeval.report import write_report
-from faceeval.report.lines import HEIGHT, WIDTH, chart
+from faceeval.report.lines import HEIGHT, WIDTH, chart, folded
 from faceeval.report.page import render
 from faceeval.report.sweeps import lead
 from faceeval.results import Result, read, write
@@ -215,6 +215,33 @@ def test_charts_stay_in_the_picture(all_three):
                 assert all(0 <= x <= WIDTH for _, x in drawn.places)
     nothing = summary.curves[0].model_copy(update={"points": ()})
     assert chart([(nothing, "c0")], key, measure, summary.axis, True) is None
+
+
+@pytest.mark.parametrize(
+    ("tick", "lines"),
+    [
+        ("", ("",)),
+        ("unseen", ("unseen",)),
+        ("turned, lit from the side", ("turned, lit", "from the side")),
+        ("procfaces:affectnet", ("procfaces:", "affectnet")),
+        ("lfw:view2", ("lfw:view2",)),
+        ("set: a b", ("set: a b",)),
+        ("one of the names that go on for ever", ("one of the", "names that go", "on for ever")),
+    ],
+)
+def test_names_of_places_are_broken_where_one_reads_them(tick, lines):
+    assert folded(tick) == lines
+
+
+def test_abbreviations_keep_their_capitals_on_the_page(chained):
+    measures = {
+        name: measure.model_copy(update={"label": f"rmse of {measure.label} or RMSE"})
+        for name, measure in chained.summary.measures.items()
+    }
+    page = render([], [replace(chained, summary=chained.summary.model_copy(update={"measures": measures}))])
+    labels = [measure.label for measure in measures.values() if measure.drawn]
+    assert labels
+    assert all(f"<h3>R{label[1:]} <span" in page for label in labels)
 
 
 def test_tables_are_printed_with_what_is_missing(all_three, capsys):

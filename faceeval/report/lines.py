@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -106,7 +107,7 @@ def chart(curves: Sequence[tuple[Curve, str]], key: str, measure: Measure, axis:
             marks.append(Mark(round(where[place] + shift, 2), y(value.value), low_y, high_y, text))
         path = "" if axis.named else " ".join(f"{mark.x},{mark.y}" for mark in marks)
         lines.append(Line(curve.name, colour, path, "" if counts else _band(marks), tuple(marks)))
-    names = tuple((_folded(tick), round(x, 2)) for tick, x in zip(axis.ticks, where, strict=True))
+    names = tuple((folded(tick), round(x, 2)) for tick, x in zip(axis.ticks, where, strict=True))
     shown = tuple((f"{tick:.{digits}f}", y(tick)) for tick in ticks)
     return Chart(WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, tuple(lines), shown, names)
 
@@ -213,12 +214,12 @@ def _band(marks: Sequence[Mark]) -> str:
     return " ".join([*there, *back]) if len(known) > 1 else ""
 
 
-def _folded(tick: str) -> tuple[str, ...]:
-    """Breaks the name of a place into lines that fit below it."""
+def folded(tick: str) -> tuple[str, ...]:
+    """Breaks the name of a place into lines that fit below it, at spaces and after colons."""
     lines = [""]
-    for word in tick.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > LETTERS:
-            lines.append(word)
+    for piece in re.findall(r"\s*(?:[^\s:]*:|[^\s:]+)", tick):
+        if lines[-1] and len(lines[-1] + piece) > LETTERS:
+            lines.append(piece.strip())
         else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
+            lines[-1] = (lines[-1] + piece).lstrip()
     return tuple(lines[:3])
