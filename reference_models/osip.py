@@ -66,12 +66,15 @@ def build(config: Config, seed: int) -> Networks:
     """Returns freshly drawn networks: ``identity`` (I and C), ``attributes`` (A), ``generator``, ``discriminator``.
 
     Raises:
-        InputError: A size that the stages do not halve to a whole map, or the discriminator not to 4x4.
+        InputError: A size that the stages do not halve to a whole map, or the discriminator not to 4x4; a single stage
+            where maps of later ones are matched.
     """
     size = config.image_size
     stages = max(len(convs) for convs in (config.convs, config.a_convs or (), config.g_convs or ()))
     if size < 8 or size & (size - 1) or size >> stages < 1:
         raise InputError(f"an image_size that is a power of two, 8 and {2**stages} or more", str(size), "choose one")
+    if config.w_maps and len(config.convs) < 2:
+        raise InputError("two stages of convs or more, whose maps w_maps matches", str(config.convs), "set w_maps=0")
     recogniser = Recogniser(config)
     networks: Networks = {
         "identity": recogniser,

@@ -225,7 +225,10 @@ def test_a_residual_generator_hears_vectors_of_unit_length_as_loud_as_attributes
         torch.testing.assert_close(generator(identity, attributes), made)
 
 
-@pytest.mark.parametrize(("changes", "message"), [({"image_size": 24}, "power of two"), ({"convs": (1,) * 5}, "32")])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"image_size": 24}, "power of two"), ({"convs": (1,) * 5}, "32"), ({"convs": (1,), "w_maps": 1.0}, "w_maps=0")],
+)
 def test_sizes_that_do_not_halve_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         osip.build(replace(SMALLEST, **changes), 0)
